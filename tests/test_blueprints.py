@@ -25,7 +25,7 @@ OWN_INPUTS = {
 }
 """Inputs of a blueprint that the others lack."""
 USED_BY = {"garment_restore_detail": DETAILS, "garment_restore_photos": PHOTOS}
-"""Workflows that hold another blueprint than the first."""
+"""Workflows that contain a blueprint other than the first."""
 WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 
 
@@ -55,7 +55,7 @@ def test_a_blueprint_describes_itself(blueprint: Path) -> None:
 
 
 def test_search_finds_the_blueprint_by_its_name() -> None:
-    """Its name holds what people type, as v0.29.0 does not read the aliases of a pack's blueprints."""
+    """Its name contains what people type, because v0.29.0 does not read the aliases of a pack's blueprints."""
     extra = json.loads(BLUEPRINT.read_text(encoding="utf-8"))["extra"]
     assert "virtual try-off" in BLUEPRINT.stem and "virtual try-off" in extra["BlueprintSearchAliases"]
     assert not [name for name, words in our_words().items() if any("try" in one for one in words.search_aliases)]

@@ -49,7 +49,7 @@ OWN_BYTES = {"training/data/rendered/studio/storing.py", "training/data/rendered
 class Seen:
     """Replaces the restorer of a run, and stores the view that it receives."""
 
-    def restore(self, view, category, **_) -> torch.Tensor:
+    def restore(self, view, category, sampling, **_) -> torch.Tensor:
         self.person, self.mask = view.person[0], view.mask[0, 0]
         return view.person
 

@@ -138,7 +138,7 @@ def test_every_imported_library_is_declared() -> None:
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 imported.add(node.module.split(".")[0])
-    # in no extra: they are large, need CUDA, or are only for writing the body file anew; an error names them
+    # not in an extra, because they are large, need CUDA, or only regenerate the body file; an error names them
     asked_for = {"anny", "bitsandbytes", "lpips", "pillow_heif", "pyiqa"}
     known = asked_for | {IMPORT_NAMES.get(name, name) for name in declared()}
     assert imported - set(sys.stdlib_module_names) - OURS - HOST <= known

@@ -43,7 +43,7 @@ CANVASES = [canvas for path in FILES for canvas in load_canvases(path)]
 GAP = 20
 """Pixels between nodes."""
 FARTHEST = 6000
-"""Pixels from the origin within which a canvas lies."""
+"""Maximum distance in pixels from the origin on a canvas."""
 FAR_WIRES = {
     "CLIP",
     "COMBO",

@@ -1,1 +1,1 @@
-"""Training, evaluation and data of IGR: a library, and its commands in `cli`."""
+"""A library for IGR's data, training and evaluation, with its commands in `cli`."""

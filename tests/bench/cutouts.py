@@ -42,7 +42,7 @@ def palest(pairs: DrawnPairs, kind: str, count: int) -> list[int]:
 
 
 def shares(found: Tensor, cover: Tensor) -> tuple[float, float]:
-    """Fraction of a silhouette (1, 1, H, W) that is missing, and of its area that is added around it."""
+    """Fraction of a silhouette (1, 1, H, W) that is missing, and the added area as a fraction of the silhouette."""
     window = 2 * _EDGE + 1
     inner = F.max_pool2d((~cover).float(), window, 1, _EDGE) == 0
     outer = F.max_pool2d(cover.float(), window, 1, _EDGE) == 0

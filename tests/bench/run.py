@@ -1,8 +1,8 @@
 """`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios (DESIGN section 8).
 
 The variants run in turns in one process of the host's Python (worker.py); each ratio is of two runs of the same
-round, and the table shows the median of the rounds. On a shared machine the clock says little; without a GPU, CPU time
-stands beside it.
+round, and the table shows the median of the rounds. Wall-clock times are unreliable on a shared machine, so without a
+GPU the table also shows CPU time.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def write_bundle(path: Path, model: ModelConfig) -> None:
 def lay_out(base: Path, model: ModelConfig) -> None:
     """Make a base directory for the host, with the bundle in models/igr.
 
-    The bundle is written by a process of its own, whose memory is free again before the measuring begins.
+    The bundle is written by a separate process, so that its memory is free again before measuring begins.
     """
     for name in ("custom_nodes", "input", "models/igr", "output", "temp", "user"):
         (base / name).mkdir(parents=True)

@@ -1,8 +1,8 @@
 """`make samplers`: IGR Apply under every guider, sampler and model patch of the host, against the same graph unpatched.
 
-Each graph runs with strength 0, which must be the unpatched model bit for bit, and with the reference, which must give
-the guidance that a guider comes down to, or the same before and after another patch. A quick part of it is in
-tests/host/test_guiders.py.
+Each graph runs with strength 0, which must equal the unpatched model bit for bit, and with the reference, which must
+equal the guidance that a guider is equivalent to, or be the same before and after another patch. A quick part of these
+checks is in tests/host/test_guiders.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The measuring half of `make bench`: runs in ComfyUI's own Python, in process, with the nodes' own functions.
 
-run.py starts it as a script and reads the report that it writes. The pack is loaded by its path, as the host does;
-nothing else of the repository is imported.
+run.py starts it as a script and reads the report that it writes. The pack is loaded by its path, as the host loads it;
+nothing else in the repository is imported.
 """
 
 from __future__ import annotations
@@ -200,8 +200,8 @@ def seconds(run: Callable[[], Any]) -> tuple[float, float]:
 def peak_bytes(run: Callable[[], Any]) -> int:
     """Peak memory of a run's tensors in bytes, without those that existed before.
 
-    On the CPU the profiler's record of every allocation is summed up: the same quantity as a GPU's, exact where
-    resident memory depends on what the allocator happens to keep.
+    On the CPU, the profiler's record of every allocation is summed up. This is the same quantity as on a GPU, and it is
+    exact, whereas resident memory depends on what the allocator happens to keep.
     """
     import torch
 

@@ -16,7 +16,7 @@ from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, 
 from tests.support.image_files import unusable_files
 
 LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
-"""Grey level of each one's photo; the mask is as many rows high, keeps off the edges and gives nothing to warn of."""
+"""Grey level of each person's photo, and height of the mask in rows; masks stay off the edges and cause no warnings."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ COMPILED = {"torch_compile_kwargs": {"backend": "inductor"}}
 
 
 def counted() -> tuple[Callable[[torch.Tensor], torch.Tensor], list[Any]]:
-    """A compiled function, and a list that grows by each graph that is compiled or run."""
+    """A compiled function, and a list that records each graph that is compiled or run."""
     runs: list[Any] = []
 
     def backend(graph: Any, inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every node has a help page that explains each of its inputs and outputs, and shows it."""
+"""Every node has a help page that explains each of its inputs and outputs, and shows the node."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def paths(page: Path) -> set[str]:
 
 
 def shell_commands(page: Path) -> list[list[str]]:
-    """Words behind `python -m`, one list for each command of the page's sh blocks that runs one of our modules."""
+    """Words after `python -m`, one list for each command in the page's sh blocks that runs one of our modules."""
     blocks = [block for language, block in _FENCE.findall(page.read_text(encoding="utf-8")) if language == "sh"]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [words for line in lines if (words := _ours(line)) is not None]

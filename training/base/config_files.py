@@ -1,4 +1,4 @@
-"""Configs: YAML files with an optional base file, loaded into frozen dataclasses."""
+"""Load YAML configs, which may name a base file, into frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from igr_core.model.config import from_json
 
 T = TypeVar("T")
 MAX_VALUES = 100_000
-"""Maximum number of values in a YAML file, which aliases can multiply."""
+"""Maximum number of values in a YAML file, counting every use of an alias."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,7 +72,7 @@ def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
-    """A float, or an int if it is written with a positive exponent, such as 1e5."""
+    """A float, or an int if it is a whole number with an exponent, such as 1e5."""
     text = str(loader.construct_scalar(node)).lower()
     value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return int(value) if "e" in text and value.is_integer() else value
@@ -83,12 +83,12 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def read_yaml(text: str) -> Any:
-    """Parse YAML with numbers in all common notations; raises yaml.YAMLError as yaml.safe_load does."""
+    """Parse YAML with numbers in all common notations; raises yaml.YAMLError like yaml.safe_load."""
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
-    """Load a YAML file into the config dataclass `kind`; raises IGRError with the file and the invalid entry.
+    """Load a YAML file into the config dataclass `kind`; raises IGRError naming the file and the invalid entry.
 
     A file may name another one in the same folder as `base` and then contain only the entries that differ. Mappings
     are merged entry by entry; anything else, including lists and null, replaces the base's entry. `changes` override
@@ -101,7 +101,7 @@ def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) ->
 
 
 def _change(text: str) -> dict[str, Any]:
-    """`a.b=value` as nested mappings; the value is YAML."""
+    """Parse `a.b=value` into nested mappings; the value is YAML."""
     names, equals, value = text.partition("=")
     if not equals or not all(names.split(".")):
         raise IGRError(f"--set {text!r} is not valid: write ENTRY=VALUE, such as optimizer.learning_rate=0.0001.")

@@ -1,4 +1,4 @@
-"""Atomic writes of small text files."""
+"""Write small text files atomically, and check for free disk space."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def revision() -> str:
 
 
 def note_start(run: Path, step: int, command: str) -> None:
-    """Record the commit and the command with which a run trains from this step on, one line each.
+    """Record the commit and the command that a run trains with from this step on, one line each.
 
     Damaged lines of the two files are removed.
     """
@@ -58,7 +58,7 @@ def note_start(run: Path, step: int, command: str) -> None:
 
 
 def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
-    """Record what a run trains on, starting at this step; records of later steps are removed."""
+    """Record the data that a run trains on from this step on; records of later steps are removed."""
     kept = [one for one in noted_data(run) if one["from_step"] < step]
     write_text(run / DATA, json.dumps([*kept, {"from_step": step, **record}], indent=2) + "\n")
 
@@ -121,7 +121,7 @@ def versions() -> dict[str, str]:
 
 
 def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]:
-    """A logged metric over the run, averaged into at most `points` (step, value) pairs; damaged lines are skipped."""
+    """A logged metric over a run, averaged into at most `points` (step, value) pairs; damaged lines are skipped."""
     rows = [(step, value) for step, metric, value in read_metrics(metrics)[0] if metric == name]
     size = max(1, -(-len(rows) // points))
     groups = [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -55,8 +55,7 @@ def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.
 def difference_interval(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
     """Mean of values - others over the same N pairs, with its bootstrap interval.
 
-    Pairing cancels differences in difficulty between pairs, so rows can differ significantly even if their intervals
-    overlap.
+    Pairing cancels out how difficult each pair is, so rows can differ significantly even if their intervals overlap.
     """
     if len(values) != len(others):
         raise IGRError(
@@ -67,6 +66,6 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
 
 
 def spread(total: int, count: int) -> list[int]:
-    """At most `count` evenly spaced indices, because a folder's drawn pairs precede its rendered ones."""
+    """At most `count` indices, evenly spaced because a folder's drawn pairs precede its rendered ones."""
     count = min(total, count)
     return [place * total // count for place in range(count)]

@@ -1,1 +1,1 @@
-"""Making bundles, from published weights and from training runs."""
+"""Make bundles from published weights and from training runs."""

@@ -31,11 +31,11 @@ from ..prepared.fits import check_settings
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 ScoresOf = Callable[[str], dict[str, Any]]
-"""Returns the scores of the weights with a hash, for the bundle's header."""
+"""Maps a hash of weights to their scores, for the bundle's header."""
 
 
 def averaged_model(checkpoint: Checkpoint) -> IGR:
-    """The networks of a checkpoint with averaged weights and merged adapters."""
+    """The networks in a checkpoint, with averaged weights and merged LoRA adapters."""
     state = checkpoint.state
     model = recorded_model(state)
     model.load_state_dict(state["model"])
@@ -57,10 +57,10 @@ def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]
 def export_run(
     run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: ScoresOf | None = None
 ) -> Path:
-    """Write the bundle of a run's newest checkpoint, including its VAE and image encoder.
+    """Write a bundle from a run's newest checkpoint, including the VAE and the image encoder.
 
     `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no checkpoint, or if
-    its VAE or image encoder is not the one that it was trained with.
+    its VAE or image encoder differs from the one that it was trained with.
     """
     settings_file = run / "config.json"
     if not os.path.lexists(settings_file):

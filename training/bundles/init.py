@@ -1,4 +1,4 @@
-"""Making the bundle that training starts from, from published weights: `python -m training init`."""
+"""Make the bundle that training starts from out of published weights: `python -m training init`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from .published import (
 )
 
 TOKENS = 77
-"""Length of a prompt, padded as in CLIP."""
+"""Length of a prompt in tokens, padded as in CLIP."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """Sources of the parts."""
+    """Files and folders that the bundle's parts are read from."""
 
     sd: Path
     """Stable Diffusion 1.5: a single file, or a folder in diffusers' layout."""
@@ -56,7 +56,7 @@ class Sources:
 def write_init(
     out: Path, sources: Sources, licence: str, size: tuple[int, int], view: ViewConfig, precision: str
 ) -> None:
-    """Write the initial bundle; raises IGRError with the name of a missing, wrong or incompatible file."""
+    """Write the initial bundle; raises IGRError naming a missing, wrong or incompatible file."""
     parts, model = read_parts(sources, size, view)
     files = {
         "denoiser": sources.denoiser or sources.sd,
@@ -75,7 +75,7 @@ def write_init(
 
 
 def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tuple[dict[str, Tensors], ModelConfig]:
-    """The tensors of each part as in the files, and the resulting config; raises IGRError."""
+    """Each part's tensors as in its file, and the resulting config; raises IGRError if files do not belong together."""
     denoiser, shape = read_unet(sources.denoiser or sources.sd)
     if shape.in_channels != 4:
         raise IGRError(
@@ -118,13 +118,16 @@ def empty_networks(model: ModelConfig) -> dict[str, nn.Module]:
 
 
 def widened(denoiser: Tensors) -> Tensors:
-    """GarmNet's initial weights: the denoiser's, plus a zero fifth input channel for the mask."""
+    """GarmNet's initial weights: those of the denoiser, plus a fifth input channel of zeros for the mask."""
     entry = denoiser["conv_in.weight"]
     return denoiser | {"conv_in.weight": torch.cat([entry, torch.zeros_like(entry[:, :1])], dim=1)}
 
 
 def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
-    """A UNet with the denoiser's structure and 5 input channels, or 4, to which one is added; else raises IGRError."""
+    """A UNet with the denoiser's structure; if it has 4 input channels instead of 5, the mask's is added.
+
+    Raises IGRError for another structure or number of channels.
+    """
     tensors, shape = read_unet(path)
     if dataclasses.replace(shape, in_channels=4) != denoiser:
         raise IGRError(
@@ -136,20 +139,20 @@ def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
 
 
 def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
-    """The tensors that a network needs; raises IGRError with the first tensor that is missing or differs in shape."""
+    """The tensors that a network needs; raises IGRError naming the first one that is missing or differs in shape."""
     wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise IGRError(
-            f"{path} lacks {wrong[0]}{more}, or the shape differs: the file is damaged or has another architecture."
+            f"{path} lacks {wrong[0]}{more}, or has it in another shape: use an intact file of this architecture."
         )
     return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 
 @torch.no_grad()
 def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfig) -> Tensors:
-    """CLIP's last hidden states (77, width) of the category prompts and of the empty prompt."""
+    """CLIP's last hidden states (77, width) for the category prompts and the empty prompt."""
     folder = sources.tokenizer or sources.sd / "tokenizer"
     if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
         raise IGRError(
@@ -161,7 +164,7 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
     width = tensors["text_model.final_layer_norm.weight"].shape[0]
     if width != unet.cross_attention_dim:
         raise IGRError(
-            f"The text encoder of {sources.sd} has width {width}, but the UNet needs {unet.cross_attention_dim}: use "
+            f"The text encoder in {sources.sd} has width {width}, but the UNet needs {unet.cross_attention_dim}: use "
             "a text encoder and a UNet that belong together."
         )
     said = read_json(sources.sd / "text_encoder") if sources.sd.is_dir() else {}

@@ -1,4 +1,4 @@
-"""Reading published weights: Stable Diffusion 1.5 with VAE and text encoder, IP-Adapter, CLIP."""
+"""Read published weights: Stable Diffusion 1.5 with its VAE and text encoder, IP-Adapter, CLIP."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WEIGHT_FILES = (
 
 
 def read_weights(path: Path) -> Tensors:
-    """Tensors of a file, or of the weight file in a folder; nested names are joined by dots.
+    """Tensors in a file, or in a folder's weight file; nested names are joined with dots.
 
     Only tensors are read from pickles (.bin, .ckpt, .pt). Raises IGRError for missing or damaged files.
     """
@@ -51,7 +51,7 @@ def read_weights(path: Path) -> Tensors:
 
 
 def weight_file(path: Path) -> Path:
-    """The file itself, or the weight file in a folder; raises IGRError if there is none."""
+    """The path itself if it is a file, or a folder's weight file; raises IGRError if there is none."""
     if path.is_file():
         return path
     for name in WEIGHT_FILES:
@@ -69,8 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
     """A UNet of the SD1.5 family with diffusers' names, and its shape, from an LDM checkpoint or a diffusers folder.
 
-    Raises IGRError for other families such as SD2 and SDXL; the number of input channels is checked by the
-    caller.
+    Raises IGRError for other families such as SD2 and SDXL; the caller checks the number of input channels.
     """
     place = path / "unet" if path.is_dir() and not has_weights(path) else path
     tensors = read_weights(place)
@@ -94,7 +93,7 @@ def has_weights(folder: Path) -> bool:
 
 
 def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: Path, prefix: str = "") -> UNetConfig:
-    """The UNetConfig of tensors; raises IGRError for families other than SD1.5."""
+    """The UNetConfig that tensors have; raises IGRError for families other than SD1.5."""
     ldm = prefix == UNET_PREFIX
     cross = next((v for k, v in tensors_of.items() if k.endswith("attn2.to_k.weight") and k.startswith(prefix)), None)
     if cross is None:
@@ -157,7 +156,7 @@ def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
             widths.append(tensors[name].shape[0])
         blocks = sum(f"encoder.down_blocks.0.resnets.{n}.conv1.weight" in tensors for n in range(8))
     if not widths:
-        raise IGRError(f"{path} contains no VAE with SD1.5's architecture: pass one that does with --vae.")
+        raise IGRError(f"{path} contains no VAE with SD1.5's architecture: pass a file that does with --vae.")
     attention = {
         key: value.squeeze() if ".attentions." in key and value.ndim == 4 else value for key, value in tensors.items()
     }
@@ -211,7 +210,7 @@ def read_ip_adapter(path: Path, heads_width: int = 64) -> tuple[Tensors, ImagePr
 
 
 def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
-    """A CLIP vision tower with transformers' names, and its shape; also from a complete CLIP model."""
+    """A CLIP vision tower with transformers' names, and its shape, from its own file or that of a whole CLIP model."""
     tensors = {
         key: value
         for key, value in read_weights(path).items()

@@ -1,4 +1,4 @@
-"""Extract VAE and image encoder from a bundle to train other networks with them: `python -m training unpack BUNDLE`."""
+"""Extract a bundle's VAE and image encoder, to train other networks with them: `python -m training unpack BUNDLE`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PARTS = ("vae", "image_encoder")
 def unpack_part(bundle: Bundle, part: str, out: Path) -> Path:
     """Write one part as OUT/PART/PART.safetensors with its .json, as written when the part was trained.
 
-    The .json keeps the bundle's record of the part's training. Raises IGRError if the bundle does not contain it, or
-    if the file exists, because it may be the only copy of a long run's result.
+    The .json keeps the bundle's record of the part's training. Raises IGRError if the bundle does not contain the
+    part, or if the file exists, because it may be the only copy of a long run's result.
     """
     tensors = bundle.tensors(part)
     path = out / part / f"{part}.safetensors"

@@ -42,7 +42,7 @@ class EvaluateVerbs(LazyCommands):
     """The commands of `python -m training evaluate`."""
 
     verbs = (
-        Verb("run", "evaluate", "run", "Run an experiment: restore, score with controls, write the report.", RUN),
+        Verb("run", "evaluate", "run", "Run an experiment: restore, score with controls, and write a report.", RUN),
         Verb("score", "evaluate", "score", "Score a folder of garments against the ground truth.", RUN),
         Verb("robustness", "robustness", "app", "Measure the effect of inaccurate masks.", RUN),
         Verb("cutout", "cutout", "app", "Prepare other methods' results for scoring.", RUN),
@@ -74,7 +74,7 @@ class Verbs(LazyCommands):
         Verb("estimate", "train", "estimate_cost", "Estimate memory and compute of a training step.", TRAIN),
         Verb("bench", "train", "bench", "Compare ways to compute a training step.", TRAIN),
         Verb("export", "train", "export", "Write a run's averaged weights as a bundle.", EXPORT),
-        Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
+        Verb("unpack", "train", "unpack", "Extract the VAE and image encoder from a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
         Verb("detail", "detail", "app", "Fit the readout of a bundle's attention, and measure its accuracy.", EXPORT),
         Verb("demo", "evaluate", "demo", "Restore held-out pairs and a photo.", EVALUATE),

@@ -1,4 +1,4 @@
-"""Code shared by all commands: options, one-sentence error messages, and subcommands that are imported on use."""
+"""Code shared by all commands: options, one-sentence error messages, and subcommands that are imported on first use."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ MaskOption = Annotated[
 
 
 def out_file(path: Path | None) -> Path | None:
-    """Callback of options for files to write: raises CannotWrite before the command starts."""
+    """Callback of options for files to write; raises CannotWrite before the command starts."""
     return path if path is None else check_file(path, "The output")
 
 
 def out_folder(path: Path | str | None) -> Path | str | None:
-    """Callback of options for folders to write to, which may be URLs: raises CannotWrite before the command starts."""
+    """Callback of options for folders to write to, which may be URLs; raises CannotWrite before the command starts."""
     if path is not None and "://" not in str(path):
         check_folder(Path(path), "The output folder")
     return path
@@ -83,11 +83,11 @@ class Verb:
     name: str
     """Name of the subcommand, as typed."""
     module: str
-    """Module of this package."""
+    """Module in this package that implements it."""
     what: str
-    """Name of its function, or of its Typer app."""
+    """Name of the function, or of the Typer app."""
     summary: str
-    """First sentence of its help."""
+    """First sentence of the help."""
     panel: str
     """Heading under which the subcommand is listed."""
 

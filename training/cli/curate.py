@@ -1,4 +1,4 @@
-"""Select the best pairs of a data set, and find the bad ones."""
+"""Select a data set's best pairs, and find its bad ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def apply(
     folder: Annotated[Path, typer.Argument(help="Folder of a curation.")],
     decisions: Annotated[Path, typer.Argument(help="decisions.json, as saved by the review page.")],
 ) -> None:
-    """Apply the review page's decisions to the manifest: kept pairs are always included, dropped ones never."""
+    """Apply the review page's decisions to the manifest: kept pairs are always selected, dropped ones never."""
     from ..curation.judging import SCORES, judged_before
     from ..curation.manifest import decide, read_decisions, read_manifest
     from ..curation.scores import CurationConfig
@@ -103,14 +103,14 @@ def apply(
 
 @app.command("measure")
 def measure_scores(
-    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs to draw.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Number of pairs to draw.")] = 1000,
     start: Annotated[
-        int, typer.Option(min=0, max=10**9, help="First seed; the thresholds were tuned on 0..1499.")
+        int, typer.Option(min=0, max=10**9, help="First seed; the thresholds were chosen on 0..1499.")
     ] = 30000,
     workers: Workers = 1,
     json: Annotated[Path | None, typer.Option(help="JSON file for the results.", callback=out_file)] = None,
 ) -> None:
-    """Print recall and precision for the generator's own defects, as a Markdown table."""
+    """Print recall and precision for the generator's defects, as a Markdown table."""
     from ..curation.measure import measure, table, write_measurement
     from ..curation.scores import CurationConfig
 
@@ -121,7 +121,7 @@ def measure_scores(
 
 
 def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> DataSetConfig:
-    """The data set named by the options: a YAML file with a PairsConfig, or a folder."""
+    """The data set that the options name: a YAML file with a PairsConfig, or a folder."""
     from ..data.opening import DataSetConfig
     from ..prepared.selection import PairsConfig
 
@@ -133,7 +133,7 @@ def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> D
 
 
 def _hands(out: Path) -> dict[str, Hand]:
-    """Decisions in an earlier manifest of the folder, which are kept when it is scored again."""
+    """Decisions in the folder's earlier manifest, which are kept when the pairs are scored again."""
     from ..curation.manifest import read_manifest
 
     if not (out / "manifest.csv").exists():

@@ -24,7 +24,7 @@ Out = Annotated[
 ]
 
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite files that exist in the output folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files in the output folder.")]
 
 
 @app.command()
@@ -46,7 +46,7 @@ def segment(
     device: DeviceOption = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut the garment out of photos of dressed people onto white, for results of CFLD, OOTDiffusion and IDM-VTON.
+    """Cut garments out of photos of dressed people, and put them on white: for CFLD, OOTDiffusion and IDM-VTON.
 
     The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person into a frontal pose (CFLD).
     If the model or pose is the same throughout, one garment mask works for all photos.
@@ -78,7 +78,7 @@ def adapt(
     out: Out,
     overwrite: Overwrite = False,
 ) -> None:
-    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images match their references' canvas."""
+    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images have the canvas of their references."""
     from ..evaluation.images.adapters import adapted
     from ..evaluation.images.cutout import Task, plan_adapt, work_through
     from ..evaluation.images.subjects import save_picture

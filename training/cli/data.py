@@ -114,7 +114,7 @@ def pack(
 def _chosen(
     kind: str | None, size: str, root: str, split: str | None, layout: str, mask: str, *options: Any
 ) -> dict[str, list[DataSetConfig]]:
-    """Configs of the data sets that a command reads as one, by split."""
+    """Configs, by split, of the data sets that a command reads as one."""
     from igr_core.photo.inputs import parse_size
 
     from ..data.layouts.synthetic_pairs import SyntheticConfig

@@ -34,7 +34,7 @@ def draw(
         typer.Option(min=0, max=10**9, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}."),
     ] = 0,
     size: Annotated[
-        str, typer.Option(help="Size of person, mask and garment as WxH: the model's native size.")
+        str, typer.Option(help="Size of person, mask and garment as WxH, which is the model's native size.")
     ] = _text(DEFAULTS.size),
     photo_size: Annotated[
         str, typer.Option(help="Size of the photo as WxH before cropping to the view, with aspect ratio 3:4.")
@@ -48,7 +48,7 @@ def draw(
             help="Context around the garment in a focused view, as a fraction of the garment's longer side.",
         ),
     ] = DEFAULTS.view.margin,
-    crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop: the image encoder's input size.")] = (
+    crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop, the image encoder's input size.")] = (
         DEFAULTS.crop_size
     ),
     coarse: Annotated[
@@ -63,9 +63,9 @@ def draw(
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 250,
 ) -> None:
-    """Draw pairs of person and garment and store them in OUT; run again with a larger count to add more.
+    """Draw pairs of person and garment, and store them in OUT; run again with a larger count to add more.
 
-    For rendered pairs, each photo of the records is dressed once, then again with other clothes until there are enough.
+    Rendered pairs dress each photo in the records once, then again in other clothes until there are enough pairs.
     """
     from igr_core.photo.inputs import parse_size
 
@@ -123,7 +123,7 @@ def sheet(
     ] = "pairs",
     count: Annotated[int, typer.Option(help="Number of pairs, dressings or garments.", min=1, max=10_000_000)] = 24,
     seed: Annotated[int, typer.Option(help="First seed, and index of the first rendered pair.", min=0, max=10**9)] = 0,
-    dress_seed: Annotated[int, typer.Option(help="Seed of the clothes of rendered pairs.", min=0, max=2**63 - 1)] = 0,
+    dress_seed: Annotated[int, typer.Option(help="Seed for the clothes in rendered pairs.", min=0, max=2**63 - 1)] = 0,
     width: Annotated[int, typer.Option(min=24, max=2048, help="Width of each image; the height is 4/3 of it.")] = 192,
     category: Annotated[str | None, typer.Option(help="upper, lower or full; random by default.")] = None,
     defect: Annotated[str | None, typer.Option(help=f"One of {', '.join(DEFECTS)}, or 'all'.")] = None,
@@ -132,7 +132,7 @@ def sheet(
     ] = 0.0,
     columns: Annotated[int, typer.Option(help="Number of pairs per row of a sheet.", min=1, max=64)] = 3,
 ) -> None:
-    """Write contact sheets with person, mask contour, agnostic mask and garment."""
+    """Write contact sheets that show person, mask contour, agnostic mask and garment."""
     from ..data.synthetic.compose import check_options
     from ..data.synthetic.sheet import write_sheets
 

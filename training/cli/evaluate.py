@@ -11,6 +11,7 @@ import typer
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE
+from igr_core.restore.presets import Preset, chosen
 
 from ..base.config_files import load_config
 from ..data.contract.seeds import HELD_OUT_START
@@ -36,7 +37,7 @@ def score(
     metrics: Annotated[str, typer.Option(help="Comma-separated metrics; all by default.")] = ",".join(SCORED),
     weights: Weights = None,
     encoder: Annotated[Path | None, typer.Option(help="Bundle with the image encoder that encoder_fd uses.")] = None,
-    silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks of the flat garments, NAME.png.")] = None,
+    silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks for the flat garments, NAME.png.")] = None,
     unpaired: Annotated[
         bool, typer.Option(help="Only compare the two distributions (the paper's StreetTryOn columns).")
     ] = False,
@@ -127,7 +128,7 @@ def tables(
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
     into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,
 ) -> None:
-    """Print Tables 1 to 3 with the paper's and the measured numbers, each marked as such."""
+    """Print Tables 1 to 3 with the paper's numbers and the measured ones, each marked as such."""
     from igr_core.files import make_folder
 
     from ..base.files import write_text
@@ -192,10 +193,12 @@ def _echo(result: Result) -> None:
 def results(
     keep_from: Annotated[
         Path | None,
-        typer.Option("--keep", help="Folder of an experiment, or file of another measurement, to keep under its name."),
+        typer.Option(
+            "--keep", help="Experiment folder, or file of another measurement, to store first under its name."
+        ),
     ] = None,
 ) -> None:
-    """Rewrite the tables of all kept results (training/results) in docs/evaluation.md."""
+    """Rewrite the tables of all stored results (training/results) in the docs."""
     from ..results.reported import keep, reported, write_tables
 
     if keep_from is not None:
@@ -211,8 +214,14 @@ def demo(
         str | None, typer.Option(help="Data set to take the pairs from.", show_default="the included rendered pairs")
     ] = None,
     bundle: Annotated[Path, typer.Option(help="The model.", show_default="igr-small")] = INCLUDED_BUNDLE,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
-    guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
+    preset: Annotated[Preset, typer.Option(help="Steps and guidance.")] = "standard",
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Denoising steps.", show_default="from the preset")
+    ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.", show_default="from the preset"),
+    ] = None,
     page_image: Annotated[
         Path | None,
         typer.Option(help="Also write the contact sheet as a small JPEG, as in the README.", callback=out_file),
@@ -232,12 +241,10 @@ def demo(
         subjects.append(astronaut())
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
-    sheet, examples = run_demo(restorer, subjects, out, steps, guidance)
+    sheet, examples = run_demo(restorer, subjects, out, chosen(preset, steps=steps, guidance=guidance))
     if page_image is not None:
         write_page_image(examples, page_image)
     for example in examples:
         echo(str(out / f"{example.subject.name}-restored.png"))
-    echo(
-        f"The person, the mask and, where it is known, the true garment are in the same folder. Contact sheet: {sheet}"
-    )
+    echo(f"The same folder contains the person, the mask and, if known, the true garment. Contact sheet: {sheet}")
     echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

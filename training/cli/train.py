@@ -1,4 +1,4 @@
-"""From published weights to a bundle: init, prepare, train and export, and the cost of training."""
+"""Make bundles from published weights (init, prepare, train, export), and estimate the cost of training."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def train(
     until: Annotated[
         int | None,
         typer.Option(
-            min=1, max=10_000_000, help="Stop after this step; the same command without this option resumes from there."
+            min=1, max=10_000_000, help="Stop after this step; run the same command without this option to resume."
         ),
     ] = None,
     allow_new_data: Annotated[
         bool,
         typer.Option(
             "--allow-new-data",
-            help="Resume with other pairs, or another mixture, than those that the run started with.",
+            help="Resume even if the pairs or their mixture differ from those that the run started with.",
         ),
     ] = False,
 ) -> None:
@@ -60,7 +60,7 @@ def train(
 def prepare(
     out: Annotated[
         Path,
-        typer.Option(help="Folder for the shards; complete ones with the same settings are kept.", callback=out_folder),
+        typer.Option(help="Folder for the shards; keeps complete shards with the same settings.", callback=out_folder),
     ],
     config: Annotated[
         Path | None, typer.Argument(help="Training config (YAML) with the VAE, image encoder, size and view.")
@@ -98,7 +98,7 @@ def prepare(
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of threads that read images.")] = 4,
     changes: Changes = None,
 ) -> None:
-    """Encode pairs with the frozen VAE and image encoder once, so that training does not run them.
+    """Encode pairs once with the frozen VAE and image encoder, so that training does not have to run them.
 
     To use several processes: torchrun --nproc-per-node 4 -m -- training prepare ...
     """
@@ -111,7 +111,7 @@ def prepare(
     vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
     if settings is not None:
         named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
-        check_settings(settings, named, "What the options ask for")
+        check_settings(settings, named, "The command line")
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
     echo(f"{out}: {describe_pairs(pairs)}")
@@ -122,7 +122,7 @@ def prepare(
 def _choices(
     config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: PromptLayout | None
 ) -> tuple[Path, Path, PromptLayout]:
-    """VAE, image encoder and layout: from the options, or else from the config."""
+    """VAE, image encoder and layout from the options, or else from the config."""
     from ..prepared.fits import model_config
 
     if config is not None:
@@ -141,14 +141,14 @@ def _choices(
 def _named_pairs(
     data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
 ) -> PairsConfig:
-    """The pairs named by the options: a YAML file with a PairsConfig and `changes` to it, or a data set."""
+    """The pairs that the options name: a YAML file with a PairsConfig and `changes` to it, or a data set."""
     from ..prepared.selection import PairsConfig
 
     if Path(data).suffix in (".yaml", ".yml"):
         return load_config(PairsConfig, data, changes)
     if changes:
         raise IGRError(
-            f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: use a YAML file."
+            f"--set {changes[0]} changes an entry of a YAML file, but --data {data} is not one: use a YAML file."
         )
     named = {
         "data": {"root": data, "split": split, "mask": mask},
@@ -182,7 +182,7 @@ def _open(
 
 
 def describe_pairs(pairs: LaidOut) -> str:
-    """One line that describes the pairs to prepare; for records that are still being rendered, those that exist now."""
+    """One line that describes the pairs to prepare; if records are still being rendered, those that exist now."""
     garments = len({name for name in pairs.garments if name is not None})
     shown = f", photos of {garments} dressed garments" if garments else ""
     return f"{len(pairs)} pairs{shown}."
@@ -228,7 +228,7 @@ def estimate_cost(
         bool, typer.Option("--cards", help="Also estimate the hours and cost of the run for several GPUs.")
     ] = False,
 ) -> None:
-    """Estimate the memory and work of a training step from the numbers of weights and activations."""
+    """Estimate the memory and compute of a training step from the number of weights and activations."""
     from ..core.compute.estimate import estimate, hours_table
     from ..prepared.fits import model_config
 
@@ -267,7 +267,7 @@ def bench(
         ),
     ] = False,
 ) -> None:
-    """Time training steps on random pairs, with OMP_NUM_THREADS threads; nothing is written."""
+    """Time training steps on random pairs, with OMP_NUM_THREADS threads; no files are written."""
     import torch
 
     from igr_core.device import choose_device
@@ -298,9 +298,7 @@ def export(
     precision: PrecisionOption = "fp16",
     scores: Annotated[
         Path | None,
-        typer.Option(
-            help="Experiment that scored the same export, from `evaluate run`; its scores are stored in the bundle."
-        ),
+        typer.Option(help="Folder from `evaluate run` with scores of the same export, which are stored in the bundle."),
     ] = None,
 ) -> None:
     """Write the averaged weights of a run's latest checkpoint as a bundle."""
@@ -318,7 +316,7 @@ def unpack(
     ] = Path("runs"),
     part: Annotated[Part | None, typer.Option(help="Part to write; both by default.")] = None,
 ) -> None:
-    """Write the frozen parts of BUNDLE in the format of train-vae and train-image-encoder."""
+    """Write the frozen parts of BUNDLE in the format that train-vae and train-image-encoder write."""
     from igr_core.model.bundle import Bundle
 
     from ..bundles.unpack import unpack_part

@@ -1,1 +1,1 @@
-"""Training IGR at any scale: networks, objective, the loop, validation."""
+"""Train IGR at any scale: networks, objective, training loop, validation."""

@@ -26,16 +26,16 @@ class Batches:
         self._opened: dict[tuple[bool, int], MixedSets] = {}
         self._records: dict[bool, dict[str, Any]] = {}
         self.current: dict[str, Any] | None = None
-        """Record of the data of the last batch; None before the first."""
+        """Record of the data that the last batch came from; None before the first batch."""
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
         opened: list[MixedSets] = []
-        if self._low is not None:  # so that a mistake in either resolution is found before the first step
+        if self._low is not None:  # opened now, so that a mistake in either resolution is found before the first step
             opened.append(self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1))))
         if not self._is_later(step):
             opened.append(self._data(config, config.data.round_at(max(step, self._low_steps))))
         self.first = opened[-1]
-        """Data for the first step at the model's own size, or the low-resolution data if that step is in a later
+        """Data for the first step at the model's own size, or the low-resolution data if that step belongs to a later
         round."""
 
     @property
@@ -50,7 +50,7 @@ class Batches:
             data.to(device)
 
     def after(self, step: int, processes: int, rank: int) -> Iterator[tuple[int, Batch]]:
-        """Yield (index of the batch within its step, batch) for one of several processes, after `step` steps.
+        """Yield (index of the batch within its step, batch) for process `rank`, after `step` steps.
 
         The pairs, photos and noise of a step do not depend on the number of processes or micro-batches.
         """
@@ -82,7 +82,7 @@ class Batches:
             step = min(stops)
 
     def _data(self, config: TrainConfig, number: int) -> MixedSets:
-        """The data of a round; that of earlier rounds is closed."""
+        """The data of a round; data of earlier rounds is closed."""
         key = (config is self._low, number)
         if key not in self._opened:
             for other in [one for one in self._opened if one[0] == key[0]]:

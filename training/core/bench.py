@@ -1,4 +1,4 @@
-"""Measure the rows per second of each way to compute a step: `python -m training bench`."""
+"""Measure how many rows per second each way to compute a step processes: `python -m training bench`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Variant:
 
 
 def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
-    """All variants; the first is the baseline, plain float32. bf16 is skipped on machines where it is too slow."""
+    """The variants to compare; the first is the baseline, plain float32. bf16 is skipped where it is too slow."""
     chosen = choose_acceleration(replace(config, precision="auto"), device)
     plain = Acceleration("no", "sdpa", "contiguous", False, False, chosen.checkpointing)
     last = replace(plain, memory_format="channels_last")
@@ -91,7 +91,7 @@ class Runner:
         return self.config.data.pairs_per_batch * self.variant.draws
 
     def step(self) -> None:
-        """Take one step: draw rows, run the forward and backward pass with every loss term, and step the optimiser."""
+        """Take one step: draw rows, run the forward and backward passes with every loss, and step the optimiser."""
         rows = self.losses.draw(0, self.batch, 0)
         visible = self.losses.visible([(rows, self.batch)])
         self.losses(self.model, self._autocast, rows, self.batch, visible)[0].backward()
@@ -102,7 +102,7 @@ class Runner:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.variant.acceleration.precision == "bf16")
 
     def timed(self) -> None:
-        """Run a step and record its duration, in CPU time on CPUs, which excludes other processes."""
+        """Take a step and record its duration; on CPUs this is CPU time, which excludes other processes."""
         clock: Callable[[], float] = time.perf_counter if self.device.type == "cuda" else time.process_time
         start = clock()
         self.step()
@@ -112,7 +112,7 @@ class Runner:
 
 
 def random_batch(model: IGR, config: TrainConfig) -> Batch:
-    """Noise in the shape of prepared pairs, with the average number of photos in `data.photos`, rounded.
+    """Noise in the shape of prepared pairs, with the average number of photos from `data.photos`, rounded.
 
     With a correspondence loss, every cell is visible in each photo.
     """
@@ -134,7 +134,7 @@ def random_batch(model: IGR, config: TrainConfig) -> Batch:
 
 
 def table(runners: list[Runner]) -> str:
-    """Seconds per step, rows and pairs per second, and the ratio to the first variant, by the median round."""
+    """Table of seconds per step, rows and pairs per second, and the ratio to the first variant, from median times."""
     first = runners[0].rows / median(runners[0].seconds)
     lines = ["| step | s | rows/s | pairs/s | rows/s, ratio |", "|---|---:|---:|---:|---:|"]
     for runner in runners:

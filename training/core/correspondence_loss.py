@@ -1,4 +1,4 @@
-"""The correspondence loss: cross-entropy between selected self-attention heads and the true positions."""
+"""The correspondence loss: cross-entropy between the attention of selected heads and the true positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from igr_core.model.igr import IGR
 from ..prepared.latents import Batch
 
 NEAR = 0.05
-"""Maximum distance between a hit's peak and the true position, as a fraction of the garment's height in the photo."""
+"""Largest distance from attention peak to true position that is a hit, as a fraction of the garment's height."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class Measured:
     """Measurements of the selected heads for some rows."""
 
     loss: Tensor
-    """Cross-entropy in nats, summed over these rows' visible cells and divided by the number of visible cells in all
-    rows; mean over heads."""
+    """Cross-entropy in nats, summed over these rows' visible cells, divided by the number of visible cells in all
+    rows, and averaged over the heads."""
     hits: Tensor
     """Number of visible cells whose attention peak is near the true position, over the heads of the finest level."""
     cells: Tensor
-    """Number of visible cells, summed over the same heads."""
+    """Number of visible cells, summed over the heads of the finest level."""
 
 
 class CorrespondenceLoss:
     """Loss between some heads' attention to the reference and the true map (Batch.correspondence)."""
 
     def __init__(self, heads: Sequence[str], model: IGR) -> None:
-        """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for one that the model does not have."""
+        """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for a head that the model does not have."""
         if not heads:
             raise IGRError("correspondence_heads is empty: list heads, or set correspondence_weight to 0.")
         if model.garmnet is None:
@@ -88,8 +88,7 @@ class CorrespondenceLoss:
     ) -> Measured:
         """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch.
 
-        `visible` contains the cell counts of all rows of the step, from the method of that name; None if the step has
-        no other rows.
+        `visible` contains the step's cell counts, from the method of that name; None if these rows are the whole step.
         """
         zero = batch.garment_latent.new_zeros(())
         if batch.correspondence is None:
@@ -110,7 +109,7 @@ class CorrespondenceLoss:
 
 
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
-    """Metrics from (loss, hits, cells) of some steps: mean loss and fraction of hits; empty if there are no cells."""
+    """Metrics from each step's (loss, hits, cells): mean loss and fraction of hits; empty if there are no cells."""
     seen = [one for one in measured if one[2] > 0]
     if not seen:
         return {}
@@ -139,7 +138,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
     key = noted.reference_key[..., share].float()  # (G, n * N, d)
     loss, peak = query.sum() * 0.0, torch.zeros_like(anywhere, dtype=torch.long)
     for row, (one, other) in enumerate(zip(query.unbind(), key.unbind(), strict=True)):
-        seen = anywhere[row]  # most cells are background, and their logits are not needed
+        seen = anywhere[row]  # most cells are background, whose logits are not needed
         logits = one[seen] @ other.mT  # (S, n * N)
         said = logits.log_softmax(-1).gather(1, cell[row].mT[seen])  # (S, n)
         # a cell that several photos show may be found in any of them
@@ -150,7 +149,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
 
 
 def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
-    """The map (..., H, W) at a coarser level (..., height, columns): the mean of each cell's visible fine cells."""
+    """The map (..., H, W) at a coarser level (..., height, columns), as means over the visible cells in each cell."""
     shape = places.shape[:-2]
     flat = places.reshape(-1, *places.shape[-2:])
     share = F.adaptive_avg_pool2d(flat.isfinite().float(), (height, columns))
@@ -159,7 +158,7 @@ def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
 
 
 def _heights(places: Tensor) -> Tensor:
-    """The garment's height in each photo (G, n), as a fraction of the view's height; 0 if it is not visible."""
+    """The garment's height in each photo (G, n), as a fraction of the view's height; 0 if no cell is visible."""
     y = places[:, :, 1].flatten(2)
     low = y.nan_to_num(nan=float("inf")).amin(-1)
     high = y.nan_to_num(nan=float("-inf")).amax(-1)
@@ -174,7 +173,7 @@ def _hits(
     heights: Tensor,
     latent_shape: Iterable[int],
 ) -> Tensor:
-    """Cells (G, N) whose peak is near the true position in the photo of the peak."""
+    """Cells (G, N) whose attention peak is near the true position in the same photo."""
     height, columns = level
     tall, wide = latent_shape
     photo, token = peak // (height * columns), peak % (height * columns)

@@ -36,7 +36,7 @@ class ExtraLosses:
 
     @classmethod
     def of(cls, config: TrainConfig, scheduler: DDIMScheduler, device: torch.device) -> ExtraLosses | None:
-        """The extra losses of a run, or None; raises IGRError if a network's weights do not exist."""
+        """The extra losses of a run, or None if all are off; raises IGRError if a network cannot be loaded."""
         extra = config.extra_losses
         if extra.lpips == 0 and extra.dino == 0:
             return None
@@ -68,7 +68,7 @@ class ExtraLosses:
         return loss
 
     def chosen(self, rows: Rows) -> tuple[Tensor, int]:
-        """Indices of the rows to decode (the least noisy below the limit), and their number in the whole step."""
+        """Indices of the rows to decode, which are the least noisy below the limit, and their number in the step."""
         every = rows.timestep if rows.step_timestep is None else rows.step_timestep
         limit = self.config.below * self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
         order = every.argsort(stable=True)
@@ -77,7 +77,7 @@ class ExtraLosses:
         return own[(own >= 0) & (own < len(rows.timestep))], len(best)
 
     def _decode(self, latent: Tensor) -> Tensor:
-        """Scaled latents (B, 4, h, w) to images (B, 3, H, W) in -1..1, with gradients."""
+        """Decode scaled latents (B, 4, h, w) to images (B, 3, H, W) in -1..1, with gradients."""
         return self.vae.decode(latent / self.vae.config.scaling_factor).sample.clamp(-1, 1)  # type: ignore[union-attr]
 
     def _tokens(self, picture: Tensor) -> Tensor:

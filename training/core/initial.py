@@ -16,7 +16,7 @@ from ..prepared.fits import model_config
 
 
 def initial_model(config: TrainConfig) -> IGR:
-    """The networks before the first step: from config.init_bundle, or else random with config.seed."""
+    """The networks before the first step: from config.init_bundle if it is set, otherwise random from config.seed."""
     if config.init_bundle is not None:
         model = IGR.from_bundle(Bundle.open(config.init_bundle)).float()
         model.config = model_config(config)
@@ -35,7 +35,7 @@ def initial_model(config: TrainConfig) -> IGR:
 
 
 def _check_memory(config: TrainConfig) -> None:
-    """Raise IGRError if the weights alone, in float32, are larger than this machine's memory."""
+    """Raise IGRError if the float32 weights alone are larger than this machine's memory."""
     needed = weights_needed(config.model)
     size = 4 * sum(needed[part] for part in ("denoiser", "garmnet", "image_prompt") if part in needed)
     memory = psutil.virtual_memory().total

@@ -1,4 +1,4 @@
-"""The loss of a training step: Eq. 1 and the config's extra terms, independent of how the step is divided."""
+"""The loss of a training step: Eq. 1 and the config's extra terms. It does not depend on how the step is divided."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")
 
 
 class StepLosses:
-    """The terms of a step's loss, computed part by part; the sum over the parts is the whole step's term."""
+    """The terms of a step's loss, computed part by part; each term is the sum over the parts."""
 
     def __init__(
         self, config: TrainConfig, model: IGR, scheduler: DDIMScheduler, device: torch.device, processes: int = 1
@@ -52,7 +52,7 @@ class StepLosses:
         )
 
     def visible(self, drawn: Sequence[tuple[Rows, Batch]]) -> Tensor | None:
-        """Number of cells in some parts that the correspondence loss uses, (blocks,); None without this loss."""
+        """Number of cells, per block, that the correspondence loss uses in some parts; None without this loss."""
         if self.correspondence is None:
             return None
         draws = self.config.data.draws_per_pair
@@ -67,7 +67,7 @@ class StepLosses:
         batch: Batch,
         visible: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """A part's contribution to the loss, and to TERMS (5,), without gradients; `visible` is for the whole step."""
+        """A part's contribution to the loss and, without gradients, to TERMS (5,); `visible` is for the whole step."""
         rows = rows.to(self.device, non_blocking=True)
         batch = batch.to(self.device, non_blocking=True)
         notes: dict[str, list[Noted]] = {}

@@ -32,13 +32,13 @@ class Rows:
     prompts: list[str]
     """B prompt names: the category, or `empty` if everything was dropped."""
     reference_rows: list[int | tuple[int, ...]]
-    """B entries: the index of the row's photo, or a tuple of several indices; -1 if the reference was dropped."""
+    """B entries: the index of the row's photo, or a tuple of indices for several; -1 if the reference was dropped."""
     image_rows: list[int]
-    """B entries: the index of the row's image prompt; -1 if it was dropped."""
+    """B entries: the index of the row's image prompt; -1 if the image prompt was dropped."""
     step_timestep: Tensor | None = None
-    """Timesteps of all rows of the step, if these are only a part of it."""
+    """Timesteps of all rows of the step, if these rows are only a part of it."""
     first: int = 0
-    """Index of the first of these rows within the step."""
+    """Index of the first row within the step."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Rows:
         """The same rows on a device; asynchronous if they are in pinned memory."""
@@ -73,7 +73,7 @@ def draw_rows(
     count = clean.shape[0]
     whole, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
     noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
-    # stratified over the step: still uniform, with less variance between steps
+    # stratified over the step, which is still uniform but has less variance between steps
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
     strata = strata[torch.randperm(whole, generator=generator)]
     last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
@@ -118,8 +118,8 @@ def prediction_target(scheduler: DDIMScheduler, clean: Tensor, noise: Tensor, ti
 def loss_weight(scheduler: DDIMScheduler, timestep: Tensor, gamma: float | None) -> Tensor:
     """Min-SNR weights (Hang et al. 2023) of the rows, or ones without gamma.
 
-    For v-prediction the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
-    has the most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps in the
+    For v-prediction, the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
+    has the most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1, and caps the easy, clean steps in the
     same way.
     """
     if gamma is None:
@@ -145,7 +145,7 @@ def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
 def predict_watched(
     model: nn.Module, rows: Rows, batch: Batch, blocks: Sequence[str]
 ) -> tuple[Tensor, dict[str, list[Noted]]]:
-    """Like `predict`, but also returns the queries and keys of these blocks' self-attentions."""
+    """Like `predict`, but also returns the queries and keys of the self-attention in these blocks."""
     return model(*_inputs(rows, batch), blocks)
 
 
@@ -164,9 +164,9 @@ def _inputs(rows: Rows, batch: Batch) -> tuple[Any, ...]:
 
 
 def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
-    """The rows with all conditions, and with each one substituted, to test whether the model uses its conditions.
+    """The rows with all conditions, and with each condition substituted, to test whether the model uses them.
 
-    `rows` must have been drawn without dropping.
+    `rows` must have been drawn without dropping conditions.
     """
     off = [-1] * len(rows.image_rows)
     shuffled = replace(
@@ -181,7 +181,7 @@ def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
 
 
 def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
-    """Split rows that were drawn once per pair into chunks of `pairs` pairs, each pair with its own photo only."""
+    """Split rows that were drawn once per pair into chunks of `pairs` pairs, each with only its own photo."""
     for start in range(0, len(batch.categories), pairs):
         part = slice(start, start + pairs)
         yield (

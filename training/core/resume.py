@@ -34,13 +34,13 @@ FREE = frozenset(
         "guidance",
     }
 )
-"""Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
+"""Entries that do not change what a step computes: run length, final decay, logs, checkpoints, validation."""
 
 ROUNDING = frozenset({"precision", "attention", "memory_format", "compile", "gradient_checkpointing"})
 """Entries that only affect rounding; differences in them are reported."""
 
 DIVIDED = frozenset({"data.pairs_per_batch", "low_resolution.pairs_per_batch", "accumulation"})
-"""Entries that only divide a step into parts; their product with the number of processes must stay the same."""
+"""Entries that only divide a step into parts; pairs_per_batch × accumulation × processes must stay the same."""
 
 FILES = frozenset(
     {
@@ -53,7 +53,7 @@ FILES = frozenset(
         "extra_losses.dino_model",
     }
 )
-"""Entries that name files and folders; their contents are compared, not their paths."""
+"""Entries that name files and folders, whose contents are compared, not their paths."""
 
 DATA = frozenset({"data.weights", "data.photos", "data.limit", "data.round_steps", "low_resolution.weights"})
 """Entries that, like the data itself, may only change with `train --allow-new-data`."""
@@ -65,7 +65,7 @@ RATES = ("learning_rate", "muon_learning_rate")
 def check_same_training(config: TrainConfig, saved: str, step: int, where: str) -> None:
     """Raise IGRError if a run of `step` steps with the JSON config `saved` cannot be resumed with `config`.
 
-    Length and decay may change only if every step taken so far keeps its learning rate.
+    `steps` and `decay_steps` may only change if every step taken so far keeps its learning rate.
     """
     before = from_json(TrainConfig, json.loads(saved), f"{where} (config)")
     lowered = replace(config, optimizer=replace(config.optimizer, **_rates_before(before, config)))
@@ -107,7 +107,7 @@ def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int
 
 
 def file_contents(config: TrainConfig) -> dict[str, str]:
-    """Hashes, by config entry, of all files except pairs that a run's steps depend on."""
+    """Hashes, by config entry, of all files that a run's steps depend on, except its pairs."""
     found = {"data.vae": sha256(config.data.vae), "data.image_encoder": sha256(config.data.image_encoder)}
     if config.init_bundle is not None:
         found["init_bundle"] = bundle_weights_sha256(Bundle.open(config.init_bundle))
@@ -124,7 +124,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def check_same_files(now: Mapping[str, str], saved: Mapping[str, str], where: str) -> None:
-    """Raise IGRError with the name of a file whose content has changed."""
+    """Raise IGRError naming a file whose content has changed."""
     for name in sorted(now.keys() | saved.keys()):
         if now.get(name) != saved.get(name):
             raise IGRError(
@@ -134,7 +134,7 @@ def check_same_files(now: Mapping[str, str], saved: Mapping[str, str], where: st
 
 
 def data_changes(config: TrainConfig, now: Mapping[str, Any], saved: str, before: Mapping[str, Any]) -> list[str]:
-    """Descriptions of how a run's data differs from that recorded in its checkpoint; empty if it is the same.
+    """Descriptions of how a run's data differs from the data in its checkpoint's record; empty if it does not.
 
     `now` and `before` are records of Batches by stage; rounds that the checkpoint does not record are not compared.
     """

@@ -25,15 +25,15 @@ def train_run(
     """Train in a run folder, or resume the run there.
 
     Returns the number of steps done, and the number of the signal that stopped the run, or 0. `report` receives lines
-    for the user. Raises IGRError as Trainer does, and if another training run uses the folder, if there is no disk
-    space for a checkpoint, or if another process of the run has died.
+    for the user. Raises IGRError as Trainer does, and also if another training run uses the folder, if there is not
+    enough disk space for a checkpoint, or if another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():
         validator = Validator(config, folder.path) if config.validate_every else None
         trainer = Trainer(config, folder, allow_new_data)
         if trainer.is_main:
-            if trainer.step < config.steps:  # find a full disk now rather than after hours of steps
+            if trainer.step < config.steps:  # detect a full disk now rather than after hours of steps
                 check_space(folder.checkpoints, trainer.checkpoint_bytes, "A checkpoint")
             _report_start(trainer, report)
         try:

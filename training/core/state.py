@@ -20,7 +20,7 @@ _SINCE_THIS_VERSION = frozenset({"train_config", "data", "acceleration"})
 
 
 def check_version(state: Mapping[str, Any], where: str) -> None:
-    """Raise IGRError for a state written by an earlier version of the trainer, which recorded less."""
+    """Raise IGRError for a state from an earlier version of the trainer, which recorded less."""
     if not state.keys() >= _SINCE_THIS_VERSION:
         raise IGRError(
             f"{where} was trained with an earlier version: resume it with that version, or start a new run from "
@@ -38,9 +38,9 @@ def recorded_model(state: Mapping[str, Any]) -> IGR:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Raise DamagedError unless a state has all entries, and its weights and average have the shapes of its configs.
+    """Raise DamagedError unless a state has all entries, with weights and average in the shapes of its configs.
 
-    States of earlier versions are left to check_version.
+    States from earlier versions are left to check_version.
     """
     if not state.keys() >= _SINCE_THIS_VERSION:
         return

@@ -56,9 +56,10 @@ class Trainer:
     """Networks, optimiser and run folder of a training run."""
 
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
-        """Build everything, or load the run's newest checkpoint; raises IGRError if the data or the run does not match.
+        """Build everything, and load the run's newest checkpoint if it has one.
 
-        With `allow_new_data`, a run may be resumed with other pairs or another mixture than it started with.
+        Raises IGRError if the data or the run does not match the config. With `allow_new_data`, a run may be resumed
+        with pairs or a mixture that differ from those it started with.
         """
         self.config = config
         self.allow_new_data = allow_new_data
@@ -98,7 +99,7 @@ class Trainer:
         self.step = self._resume(checkpoint)
 
     def _clocks(self, processes: int) -> tuple[Throughput | None, Throughput]:
-        """Clocks for steps at low resolution, if there are any, and at the model's own size."""
+        """Clocks for steps at low resolution, if the run has any, and at the model's own size."""
         device, low = self.engine.device, low_resolution_config(self.config)
         full = Throughput(self.config, self.bare.config, processes, device)
         if low is None or self.config.low_resolution is None:
@@ -168,7 +169,7 @@ class Trainer:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Approximate size of a checkpoint in bytes: weights, their average, and two moments of each trained weight."""
+        """Approximate size of a checkpoint in bytes: weights, their average, and the optimiser's state."""
         trained = parameter_count(p for p in self.bare.parameters() if p.requires_grad)
         copies = parameter_count(self.bare.parameters()) + parameter_count(self.average.weights.values())
         return round(4 * copies + STATE_BYTES[self.config.optimizer.name] * trained)
@@ -176,7 +177,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of the current step; called by every process."""
         accelerator, optimizer = self.engine.accelerator, self.engine.optimizer_state()
-        if self.engine.sharded:  # written last, so that all parts exist if the checkpoint does
+        if self.engine.sharded:  # the checkpoint is written last, so that all parts exist if it does
             save_share(self.run, self.step, accelerator.process_index, optimizer)
             accelerator.wait_for_everyone()
         if self.is_main:
@@ -214,7 +215,7 @@ class Trainer:
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[list[float], float]:
         """Take one step over its micro-batches; returns the TERMS of its loss, and the gradient norm.
 
-        All processes must agree on whether the loss is finite and whether to stop; one reduction shares both.
+        One reduction shares the TERMS and any request to stop, so that all processes agree on whether to continue.
         """
         accelerator, losses = self.engine.accelerator, self.losses
         set_rate(self.engine.optimizer, self.learning_rate_share())
@@ -236,7 +237,8 @@ class Trainer:
         return total, norm
 
     def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:
-        """Sum TERMS over all processes, and share requests to stop; all raise IGRError if a sum is not finite."""
+        """Sum TERMS over all processes, and share requests to stop; every process raises IGRError for a sum that is
+        not finite."""
         sent = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
         *values, asked = self.engine.accelerator.reduce(sent, reduction="sum").tolist()
         for value in values:
@@ -249,7 +251,7 @@ class Trainer:
         return finite(value, what, self.step + 1, self.run, "lower the learning rate or use precision `no`")
 
     def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
-        """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
+        """Train to config.steps, or to step `until` if that comes first, while logging, saving and validating.
 
         Ctrl-C and SIGTERM end the run after a complete step, which is saved; `stopped_by` is then the signal's number.
         Raises IGRError for a loss that is not finite; the last checkpoint is kept.
@@ -274,7 +276,7 @@ class Trainer:
                 self._after_step(norm, clock, validator, last)
 
     def _note_data(self) -> None:
-        """Log and record a change of data between one step and the next."""
+        """Log and record a change of data from the previous step to this one."""
         record = self.batches.current
         if record is not None and not same_data(record, self.trained_on) and self.is_main:
             note_data(self.run.path, self.step - 1, record)

@@ -1,4 +1,4 @@
-"""Find pairs that show the same person in the same garment, by perceptual hashes of both images."""
+"""Find pairs that show the same person in the same garment, by the perceptual hashes of both images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ CELLS = 12
 LARGEST_DISTANCE = 20
 """Maximum number of the 288 bits that may differ in each hash.
 
-No two of 500 drawn pairs differ by fewer than 27 bits in both hashes; of copies at 60% of the size and JPEG quality
-60, nine in ten differ by at most 13.
+No two of 500 drawn pairs differ by fewer than 27 bits in both hashes. Nine in ten copies at 60% of the size and JPEG
+quality 60 differ from the original by at most 13 bits.
 """
 _STEP = 3
 _BLOCK = 2048
@@ -24,7 +24,7 @@ _BLOCK = 2048
 def dhash(image: Image.Image) -> str:
     """Difference hash in hexadecimal: which cells have a brighter neighbour on the right, and which have one below.
 
-    A different size or JPEG quality changes only a few bits; bits of plain areas, where only noise differs, are zero.
+    A different size or JPEG quality changes only a few bits. Plain areas, which only differ by noise, have zero bits.
     """
     grey = np.asarray(image.convert("L").resize((CELLS + 1, CELLS + 1), Image.Resampling.BOX), np.int16)
     bits = [grey[:-1, 1:] - grey[:-1, :-1] > _STEP, grey[1:, :-1] - grey[:-1, :-1] > _STEP]
@@ -32,7 +32,7 @@ def dhash(image: Image.Image) -> str:
 
 
 def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
-    """Groups of pairs whose hashes are similar, directly or through other pairs: two or more ascending indices each."""
+    """Groups of pairs with similar hashes, directly or through other pairs; each is two or more ascending indices."""
     signs = [_signs(people), _signs(garments)]
     edges = [np.zeros((0, 2), np.intp)]
     for start in range(0, len(people), _BLOCK):
@@ -49,7 +49,7 @@ def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list
 
 
 def _signs(hashes: Sequence[str]) -> np.ndarray:
-    """(N, bits) float32 of -1 and 1."""
+    """The bits of N hashes as -1 and 1: float32 (N, bits)."""
     if not hashes:
         return np.zeros((0, 2 * CELLS * CELLS), np.float32)
     packed = np.array([list(bytes.fromhex(one)) for one in hashes], np.uint8)

@@ -1,4 +1,4 @@
-"""The evidence used to judge a pair: silhouettes of the worn and the flat garment, and labels and joints if known."""
+"""Evidence for judging a pair: silhouettes of the worn and the flat garment, and labels and joints if known."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..data.contract.parsing import Parsing
 EvidenceKind = Literal["keypoints", "parsing", "mask"]
 """Evidence to use: parsing and keypoints, parsing only, or mask only; the flat garment is always used."""
 LEAST_CONFIDENCE = 0.1
-"""Minimum confidence of the joints that are used."""
+"""Joints with a lower confidence are not used."""
 SIDE = 256
-"""Height in pixels at which images are analysed; a larger one does not improve the scores."""
+"""Height in pixels at which images are analysed; larger images do not improve the scores."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Evidence:
 
 
 def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> Evidence:
-    """Gather the evidence for a pair, at most that of kind `most`.
+    """Gather the evidence for a pair, limited to the kind `most`.
 
     Raises IGRError naming the pair or file for an unreadable image, or an image without a garment.
     """
@@ -70,14 +70,14 @@ def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> 
 
 
 def flat_cover(source: PairSource, index: int) -> np.ndarray:
-    """(h, w) bool, SIDE high: mask of the garment in its flat image, from its cover or from non-white pixels."""
+    """Mask of the garment in its flat image, (h, w) bool, SIDE high, from its cover or else from non-white pixels."""
     cover = source.garment_cover(index)
     if cover is None:
         found = np.asarray(source.garment(index).convert("RGB")).min(2) < 245
     else:
         found = np.asarray(cover.convert("L")) > 127
     found = _smaller((found * 255).astype(np.uint8), SIDE / found.shape[0]) > 127
-    # in a white shirt on white, only seams and shadows are detected; the area that they enclose is garment as well
+    # in a white shirt on white, only seams and shadows are detected; the area that they enclose is also garment
     return ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(found, 4), iterations=3))[4:-4, 4:-4] | found
 
 

@@ -1,4 +1,4 @@
-"""Judge every pair of a data set, in several processes; interrupted runs can be resumed."""
+"""Judge every pair of a data set in several processes; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from .proportion import refit
 from .scores import CurationConfig, Scores, score
 
 SCORES = "scores.jsonl"
-"""File next to the manifest with the findings for each pair."""
+"""File with the findings for each pair, next to the manifest."""
 THUMB = (144, 192)
-"""Width and height in pixels of each of the two images on a card, the photo and the flat garment."""
+"""Width and height in pixels of the photo and of the flat garment on a card."""
 _opened: dict[str, tuple[PairSource, CurationConfig, Path]] = {}
 
 
@@ -68,7 +68,7 @@ def judge_all(
 
 
 def judged_before(path: Path) -> list[Judged]:
-    """The judged pairs in a file of an earlier run; raises IGRError if the file cannot be read."""
+    """The judged pairs in an earlier run's file; raises IGRError if the file cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [_from_line(line) for line in lines[1:]]
@@ -132,7 +132,7 @@ def _appending(path: Path, heading: dict[str, Any]) -> Iterator[TextIO]:
 
 
 def _read_known(path: Path, heading: dict[str, Any]) -> dict[str, Judged]:
-    """Judged pairs of an earlier run, by name; an incomplete last line is removed."""
+    """Judged pairs from an earlier run, by name; an incomplete last line is removed."""
     if not path.exists():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The manifest of a curation: findings and decisions for each pair in manifest.csv, settings in manifest.json."""
+"""The manifest of a curation: manifest.csv has findings and decisions for each pair, manifest.json the settings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Judged:
     scores: Scores
     """Score of each defect."""
     box: Box
-    """Box in the flat image in which the garment has a usual size."""
+    """Box in the flat image relative to which the garment has a usual size."""
     person_hash: str
     """Hash of the photo, computed by duplicates.dhash."""
     garment_hash: str
@@ -60,11 +60,11 @@ class Row:
     decision: Literal["hqft", "kept", "dropped"]
     """Decision; hqft pairs are also kept."""
     reasons: tuple[str, ...]
-    """Detected defects, `duplicate`, `by hand`."""
+    """Names of detected defects, `duplicate`, or `by hand`."""
     duplicate_of: str
-    """Name of the better pair with the same content; "" for none."""
+    """Name of the better pair that shows the same person and garment; "" for none."""
     garment_box: Box | None
-    """Box in the flat image to use if the proportion of the garment is extreme."""
+    """Box to use in the flat image if the garment's proportions are extreme."""
     hand: Hand = ""
     """Manual decision."""
 
@@ -100,7 +100,7 @@ def decide(
 ) -> Manifest:
     """Rank the pairs, drop the bad ones, and choose the best fraction `share` of each category.
 
-    A pair is dropped if it has a defect other than proportion, or a better duplicate; manual decisions override both.
+    A pair is dropped if it has a defect other than proportion, or a better duplicate. Manual decisions take precedence.
     """
     order = sorted(pairs, key=lambda pair: (pair.scores.badness(config), pair.name))
     better = _better_duplicates(order, hands)
@@ -165,7 +165,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder; raises IGRError with the file and line if it is missing or invalid."""
+    """Read a folder's manifest; raises IGRError naming the file and line if it is missing or invalid."""
     path = folder / "manifest.csv"
     try:
         with path.open(newline="", encoding="utf-8") as handle:

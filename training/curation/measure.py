@@ -1,4 +1,4 @@
-"""Measure how well the scores detect the generator's defects: precision and recall by defect and evidence."""
+"""Measure precision and recall with which the scores detect the generator's defects, by defect and evidence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _GENERATOR = {"proportion": "extreme_proportion"}
 
 
 class _AsParsed(SyntheticPairs):
-    """Drawn pairs with unknown objects labelled as background, as by a parser that does not know them."""
+    """Drawn pairs whose unknown objects are labelled as background, as by a parser that has no label for them."""
 
     def parsing(self, index: int) -> Parsing:
         found = super().parsing(index)
@@ -43,7 +43,7 @@ class _AsParsed(SyntheticPairs):
 
 @dataclass(frozen=True)
 class Measured:
-    """Detection of a defect with one type of evidence."""
+    """How well a defect is detected with one type of evidence."""
 
     defect: Defect
     """Name of the defect."""
@@ -69,7 +69,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Detection of defects, and the data it was measured on."""
+    """How well defects are detected, and the data that this was measured on."""
 
     start: int
     """First seed of the drawn pairs."""
@@ -84,7 +84,7 @@ class Measurement:
 
 
 def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> Measurement:
-    """Draw pairs starting at seed `start`, score them with each type of evidence, and compare with their defects."""
+    """Draw pairs from seed `start` on, score them with each type of evidence, and compare with the true defects."""
     jobs = [(seed, config) for seed in range(start, start + count)]
     bar = {"total": count, "desc": "drawing and scoring", "unit": "pair"}
     if workers > 1:

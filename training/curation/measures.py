@@ -12,11 +12,11 @@ from .evidence import Evidence
 
 Point = tuple[float, float]
 AS_FLAT = 0.9
-"""Coverage of a garment worn by a person who faces the camera, relative to that of the flat garment."""
+"""Coverage of a garment worn by a person who faces the camera, relative to the flat garment's coverage."""
 FACING_BY_FACE = {"upper": 2.19, "lower": 1.88, "full": 2.11}
-"""Median width of a garment on a person who faces the camera, relative to the width of the face."""
+"""Median width of a garment on a person who faces the camera, relative to the width of the person's face."""
 FACING_SPAN = {"upper": 0.716, "lower": 0.589, "full": 0.356}
-"""Median extent of the rows of a garment on a person who faces the camera, relative to its height."""
+"""Median extent of a garment's rows on a person who faces the camera, relative to the garment's height."""
 SLENDER_FLAT = {"upper": 0.63, "lower": 0.57, "full": 0.4}
 """Width / height below which a flat garment is narrow."""
 
@@ -34,18 +34,18 @@ class Facing:
 
 
 def truncated(evidence: Evidence) -> float:
-    """Fraction of the garment's outline along the photo's border: 0 for a completely visible garment."""
+    """Fraction of the garment's outline that is on the photo's border; 0 for a completely visible garment."""
     garment = evidence.garment
     outline = garment & ~ndimage.binary_erosion(garment)
     strips = ((garment[:2], 0), (garment[-2:], 0), (garment[:, :2], 1), (garment[:, -2:], 1))
     border = sum(
         int(strip.any(axis).sum()) for strip, axis in strips
-    )  # including the second row or column, because resized masks may end there
+    )  # the second row or column is included, because resized masks may end there
     return border / max(int(outline.sum()), 1)
 
 
 def occluded(evidence: Evidence) -> float:
-    """Fraction of the garment's expected area that is neither garment, person nor a carried object."""
+    """Fraction of the garment's expected area that shows background or an unknown object."""
     if evidence.parsing is None:
         return _missing_from_mask(evidence)
     unknown = evidence.parsing.of("background", "other")
@@ -56,7 +56,7 @@ def occluded(evidence: Evidence) -> float:
 
 
 def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
-    """Relative narrowing (0..1) of the person compared with one who faces the camera: 0.5 at half the width.
+    """How much narrower (0..1) the person is than one who faces the camera: 0.5 at half the width.
 
     `whole` states whether the whole garment is visible; if not, only joints are used.
     """
@@ -97,13 +97,13 @@ def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def coverage(mask: np.ndarray) -> float:
-    """Area of a silhouette over the square of its height."""
+    """Area of a silhouette divided by the square of its height."""
     _, top, _, bottom = box_of(mask)
     return float(mask.sum()) / (bottom - top) ** 2
 
 
 def slenderness(mask: np.ndarray) -> float:
-    """Median width of a silhouette's rows, between 30% and 80% of the way down, over its height."""
+    """Median width of a silhouette's rows, from 30% to 80% of the way down, divided by its height."""
     _, top, _, bottom = box_of(mask)
     height = bottom - top
     rows = mask[top + int(0.3 * height) : top + max(int(0.8 * height), int(0.3 * height) + 1)].sum(1)
@@ -111,7 +111,7 @@ def slenderness(mask: np.ndarray) -> float:
 
 
 def opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Morphological opening of a mask (H, W) by a disk of `radius` pixels."""
+    """Morphological opening of a mask (H, W) with a disk of `radius` pixels."""
     inner = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius
     if not inner.any():
         return inner
@@ -125,7 +125,7 @@ def between(mask: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _missing_from_mask(evidence: Evidence) -> float:
-    """The smaller of two fractions: of the silhouette that is gap, and of the flat garment's area that is invisible."""
+    """The smaller of two fractions: gaps in the silhouette, and the part of the flat garment's area that is missing."""
     garment = evidence.garment
     gap = (between(garment, 0) | between(garment, 1)) & ~garment
     wide = opened(gap, 0.02 * garment.shape[0]).sum()
@@ -133,7 +133,7 @@ def _missing_from_mask(evidence: Evidence) -> float:
 
 
 def _gap_in_person(garment: np.ndarray, unknown: np.ndarray) -> float:
-    """Gap / (garment + gap): unknown pixels on the body's axis with the person above and below."""
+    """Gap / (garment + gap), where the gap is unknown pixels on the body's axis with the person above and below."""
     person = ~unknown
     gap = opened(unknown & between(person, 0), 0.025 * unknown.shape[0])
     rows, columns = np.nonzero(person)
@@ -151,7 +151,7 @@ def _gap_in_person(garment: np.ndarray, unknown: np.ndarray) -> float:
 
 
 def _core(evidence: Evidence) -> np.ndarray | None:
-    """(H, W) bool: trunk or pelvis according to the joints, where a garment of the category must be.
+    """Trunk or pelvis, (H, W) bool, where according to the joints a garment of the category must be.
 
     None if a hip, the neck or the middle of the hips is missing.
     """
@@ -181,7 +181,7 @@ def _between(first: Point, second: Point, share: float) -> Point:
 
 
 def _width(joints: dict[str, Point], facing: Facing) -> float | None:
-    """Width according to the joints, relative to a person who faces the camera: mean of the known ratios, or None."""
+    """The person's width relative to one who faces the camera, as the mean of the joints' known ratios, or None."""
 
     def distance(first: str, second: str) -> float | None:
         if first not in joints or second not in joints:
@@ -202,7 +202,7 @@ def _width(joints: dict[str, Point], facing: Facing) -> float | None:
 
 
 def _width_by_face(evidence: Evidence) -> float:
-    """Median width of the garment relative to the face; 1 if the person faces the camera, infinite without a face."""
+    """Median width of the garment relative to the face: 1 if the person faces the camera, infinite without a face."""
     assert evidence.parsing is not None
     width = int(evidence.parsing.of("face").sum(1).max())
     _, top, _, bottom = box_of(evidence.garment)
@@ -211,5 +211,5 @@ def _width_by_face(evidence: Evidence) -> float:
 
 
 def _span(mask: np.ndarray) -> float:
-    """Like slenderness, but with the rows' extents, so that gaps count."""
+    """Like slenderness, but from the extent of each row, which includes gaps."""
     return slenderness(between(mask, 1))

@@ -1,4 +1,4 @@
-"""The page to review a curation: index.html next to the manifest, with the thumbnails from scoring."""
+"""The page for reviewing a curation: index.html, next to the manifest, with the thumbnails from scoring."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .scores import DEFECT_NAMES
 
 TEMPLATE = Path(__file__).with_name("page.html")
 CARDS = 200
-"""Number of cards on each page of the list."""
+"""Number of cards per page of the list."""
 
 
 def write_page(folder: Path, manifest: Manifest) -> None:
     """Write index.html, with the worst pairs first; raises IGRError on failure."""
     rows = [_card(row) for row in reversed(manifest.rows)]
     title = str(manifest.described.get("title", "pairs"))
-    # the browser's stored decisions belong to these pairs only, not to other curations on the same disk
+    # with this key, the browser's stored decisions belong only to these pairs, not to other curations on the same disk
     key = hashlib.sha256(os.fsencode("\n".join([title, *sorted(row["name"] for row in rows)]))).hexdigest()[:16]
     data = {"title": title, "key": key, "cards": CARDS, "defects": DEFECT_NAMES, "rows": rows}
     filled = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(

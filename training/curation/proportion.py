@@ -1,4 +1,4 @@
-"""Refit a flat garment of extreme proportion: find the padded box of its image that shows it at a usual size."""
+"""Refit a flat garment with extreme proportions: find the padded box of its image that shows it at a usual size."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Box = tuple[int, int, int, int]
 
 
 def refit(cover: np.ndarray, size: tuple[int, int], fill: float) -> Box:
-    """The box (left, top, right, bottom), in an image of `size` (width, height), of which the garment fills `fill`.
+    """The box (left, top, right, bottom) in which the garment has a usual size, for an image of `size` (width, height).
 
-    `fill` is a fraction of the box in the tighter direction. `cover` (h, w) bool shows the garment at any scale. The
-    box is 3:4 and centred on the garment; it may extend beyond the image. A garment is never stretched, so a squeezed
-    one stays squeezed.
+    The garment fills the fraction `fill` of the box in the tighter direction. `cover` (h, w) bool shows the garment at
+    any scale. The box is 3:4 and centred on the garment, and may extend beyond the image. A garment is never stretched,
+    so a squeezed one stays squeezed.
     """
     across, down = size[0] / cover.shape[1], size[1] / cover.shape[0]
     left, top, right, bottom = box_of(cover)

@@ -1,4 +1,4 @@
-"""Scores (0..1) of the paper's four defects, and the thresholds at which they count."""
+"""Scores (0..1) for the paper's four defects, and the thresholds from which a defect counts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DEFECT_NAMES: tuple[Defect, ...] = ("occluded", "truncated", "side_view", "propo
 
 @dataclass(frozen=True)
 class CurationConfig:
-    """Thresholds of defects, chosen on drawn pairs of seeds 0..1499 (192x256, bad_share 0.4), measured on others."""
+    """Thresholds for defects, chosen on drawn pairs with seeds 0..1499 (192x256, bad_share 0.4), measured on others."""
 
     occluded: float = 0.22
-    """Minimum fraction of the garment's core hidden by an unknown object, from parsing and keypoints."""
+    """Minimum fraction of the garment's core that an unknown object hides, from parsing and keypoints."""
     occluded_parsing: float = 0.14
     """The same from parsing only: gap / (garment + gap)."""
     occluded_mask: float = 0.21
-    """The same from the mask only: invisible fraction of the garment compared with the flat image."""
+    """The same from the mask only: the fraction of the garment that is invisible compared with the flat image."""
     truncated: float = 0.06
-    """Minimum fraction of the garment's outline along the photo's border."""
+    """Minimum fraction of the garment's outline that is on the photo's border."""
     side_view: float = 0.25
     """Minimum narrowing compared with a person who faces the camera, from keypoints."""
     side_view_parsing: float = 0.345
@@ -34,14 +34,14 @@ class CurationConfig:
     side_view_mask: float = 0.28
     """The same from the mask only: the garment compared with its height and with the flat garment."""
     proportion: float = 0.3
-    """Minimum shrinking or narrowing compared with a usual flat image."""
+    """Minimum shrinking or narrowing of the flat garment compared with a usual flat image."""
     facing_shoulders: float = 0.45
-    """Shoulder to shoulder / neck to mid hip of a person who faces the camera; the default is that of drawn people, so
-    measure it on your data set."""
+    """Shoulder to shoulder / neck to mid hip of a person who faces the camera; the default was measured on drawn
+    people, so measure it on your data set."""
     facing_hips: float = 0.27
-    """The same for the hips."""
+    """Hip to hip / neck to mid hip of a person who faces the camera."""
     facing_thigh: float = 0.47
-    """Hip to hip / hip to knee of such a person, for photos that do not show the head."""
+    """Hip to hip / hip to knee of a person who faces the camera, for photos that do not show the head."""
     fill: float = 0.87
     """Fraction of a 3:4 canvas, in the tighter direction, that a refitted flat garment fills."""
 
@@ -51,34 +51,34 @@ class CurationConfig:
                 raise IGRError(f"The curation's {name} is {value}: use a fraction above 0 and at most 1.")
 
     def threshold(self, defect: Defect, kind: EvidenceKind) -> float:
-        """Threshold of a defect for the available evidence."""
+        """Threshold for a defect with the available evidence."""
         values = asdict(self)
         return values.get(f"{defect}_{kind}", values[defect])
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a pair's defects, 0..1; their meaning depends on the evidence."""
+    """Scores for a pair's defects, 0..1; their meaning depends on the evidence."""
 
     occluded: float
-    """Fraction of the garment hidden by unknown objects."""
+    """Fraction of the garment that unknown objects hide."""
     truncated: float
-    """Fraction of the garment's outline along the photo's border."""
+    """Fraction of the garment's outline that is on the photo's border."""
     side_view: float
-    """Relative narrowing of the person compared with one who faces the camera."""
+    """How much narrower the person is than one who faces the camera."""
     proportion: float
-    """Relative shrinking or narrowing of the flat garment compared with a usual one."""
+    """How much smaller or narrower the flat garment is than usual."""
     seen: float
-    """Fraction of the photo covered by the garment; not a defect, but a larger garment is more useful for training."""
+    """Fraction of the photo that the garment covers; not a defect, but large garments are more useful for training."""
     kind: EvidenceKind
     """Evidence for the scores."""
 
     def defects(self, config: CurationConfig) -> list[Defect]:
-        """Defects of the pair."""
+        """Defects whose score reaches the threshold."""
         return [name for name in DEFECT_NAMES if getattr(self, name) >= config.threshold(name, self.kind)]
 
     def badness(self, config: CurationConfig) -> float:
-        """One number to rank by: scores relative to their thresholds, mainly the worst one.
+        """A number to rank pairs by, mainly the worst score relative to its threshold.
 
         Proportion never counts as the worst, because refitting the flat garment fixes it.
         """
@@ -89,7 +89,7 @@ class Scores:
 
 
 def score(evidence: Evidence, config: CurationConfig) -> Scores:
-    """All four scores of a pair."""
+    """Compute all four scores of a pair."""
     cut, hidden = truncated(evidence), occluded(evidence)
     # the width of a partly invisible garment is unknown
     whole = cut < config.truncated and hidden < config.threshold("occluded", evidence.kind)

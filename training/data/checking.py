@@ -1,4 +1,4 @@
-"""Checking a data set: reads every pair once, lists unreadable files, and writes counts and a contact sheet."""
+"""Check a data set: read every pair once, list unreadable files, and write counts and a contact sheet."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .contract.pairs import PairSource
 CELL = (180, 240)
 """Width and height in pixels of an image on the contact sheet."""
 PER_CATEGORY = 6
-"""Number of pairs of each category on the contact sheet."""
+"""Number of pairs per category on the contact sheet."""
 MAX_SIZES = 4
-"""Maximum number of photo sizes to list, the most frequent first."""
+"""Maximum number of image sizes to list, most frequent first."""
 _GAP, _CAPTION, _COLUMNS = 4, 16, 2
 _BACKGROUND, _PAPER, _INK, _MASK = (40, 40, 40), (90, 90, 90), (240, 240, 240), (255, 0, 255)
 
@@ -38,11 +38,11 @@ class PairReport:
     garment_size: tuple[int, int] | None
     """Width and height of the flat garment; None if there is none."""
     has_parsing: bool
-    """Whether it has a parsing map."""
+    """Whether the pair has a parsing map."""
     has_keypoints: bool
-    """Whether it has joints."""
+    """Whether the pair has joints."""
     problems: tuple[str, ...]
-    """A sentence for each file that is missing, unreadable or does not match."""
+    """A sentence for each file that is missing, unreadable or inconsistent with the others."""
 
 
 def check_pair(source: PairSource, index: int) -> PairReport:
@@ -83,16 +83,16 @@ def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
         f"  skipped known duplicates and train / test leaks: {left_out:,}" if left_out else "",
         f"  photos {_sizes(one.photo_size for one in reports)}",
         f"  garments {_sizes(one.garment_size for one in reports)}" if source.has_garments else "  no flat garments",
-        f"  parsing maps of {sum(one.has_parsing for one in reports):,}, "
-        f"joints of {sum(one.has_keypoints for one in reports):,}",
+        f"  parsing maps for {sum(one.has_parsing for one in reports):,}, "
+        f"joints for {sum(one.has_keypoints for one in reports):,}",
     ]
     return "\n".join(line for line in lines if line)
 
 
 def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], per_category: int = PER_CATEGORY) -> int:
-    """Write a contact sheet, person | mask | garment, of some complete pairs of each category, spread over the set.
+    """Write a contact sheet (person | mask | garment) with complete pairs of each category, spread over the data set.
 
-    Returns the number of pairs on it; raises IGRError if `path` does not name an image file.
+    Returns the number of pairs on the sheet; raises IGRError if `path` does not name an image file.
     """
     check_image_name(path, "RGB")
     whole = [row for row, report in enumerate(reports) if not report.problems]
@@ -102,7 +102,7 @@ def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], p
         count = min(per_category, len(rows))
         chosen += [rows[(2 * place + 1) * len(rows) // (2 * count)] for place in range(count)]
     if not chosen:
-        raise IGRError(f"{source.title} has no readable pair, so {path} was not written: fix the files listed above.")
+        raise IGRError(f"{source.title} has no readable pairs, so {path} was not written: fix the files listed above.")
     strips = [_strip(source, row) for row in chosen]
     columns = min(_COLUMNS, len(strips))
     width, height = strips[0].width + 2 * _GAP, strips[0].height + 2 * _GAP
@@ -130,7 +130,7 @@ def _strip(source: PairSource, row: int) -> Image.Image:
 
 
 def _marked(person: Image.Image, mask: Image.Image) -> Image.Image:
-    """The photo with the mask tinted and outlined, at the sheet's size so that the outline stays visible."""
+    """The photo with the mask tinted and outlined, shrunk to a cell first so that the outline stays visible."""
     shrunk, inside = (ImageOps.contain(picture, CELL) for picture in (person, mask))
     inside = inside.point(lambda value: 255 if value > 127 else 0)
     tint = Image.new("RGB", shrunk.size, _MASK)

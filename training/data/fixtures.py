@@ -1,4 +1,4 @@
-"""Small drawn data sets in the published layouts, to try every step without a download."""
+"""Small drawn data sets in the published layouts, for trying every step without a download."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .synthetic.painting.canvas import LABELS
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
 """VITON-HD's number for each label of the generator; a skirt is 12 instead of 9."""
 ATR_NUMBERS = dict(zip(LABELS, (0, 2, 11, 11, 14, 15, 12, 13, 9, 10, 4, 6, 7, 4, 16, 0), strict=True))
-"""Number in DressCode and StreetTryOn for each label; a skirt is 5 instead of 6."""
+"""DressCode's and StreetTryOn's number for each label of the generator; a skirt is 5 instead of 6."""
 LIMBS = (
     ("neck", "nose"), ("neck", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
     ("neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("neck", "mid_hip"),
@@ -49,7 +49,7 @@ def write_fixture(
     size: tuple[int, int] = (192, 256),
     make: PairMaker = make_pair,
 ) -> None:
-    """Draw a small data set with `make`: `count` pairs of each split (and category, in DressCode), starting at `seed`.
+    """Draw a small data set with `make`: `count` pairs per split (DressCode: per split and category), from `seed` on.
 
     Raises IGRError for an unknown layout, a non-empty folder, or a size that is not 3:4.
     """

@@ -1,4 +1,4 @@
-"""Opening a data set: detect its layout and return its pairs through the common interface."""
+"""Open a data set: detect its layout and return its pairs through the common interface."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class DataSetConfig(Ranged):
     """Settings for opening a data set."""
 
     root: str = ""
-    """Folder of the data set; for shards also a path or URL, with optional braces: `s3://b/shard-{000000..000009}.tar`."""
+    """Folder of the data set; for shards, also a path or URL, optionally with braces: `s3://b/shard-{000000..000009}.tar`."""
     layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"] = "auto"
     """Layout of the folder; auto detects it."""
     split: Literal["train", "test"] = "train"
-    """Split; test is always paired: the garment is the one that the person wears. Folders and shards without train/
-    and test/ are a single set, for any split; of rendered records, test is the held-out seeds."""
+    """Split; test is always paired, so the garment is the one that the person wears. Folders and shards without train/
+    and test/ are a single set, used for any split. In rendered records, test consists of the held-out seeds."""
     mask: Literal["auto", "agnostic", "garment", "file"] = "auto"
     """Source of the masks; auto is agnostic for VITON-HD (paper), and garment for DressCode and StreetTryOn."""
     mask_folder: str | None = None
@@ -59,7 +59,7 @@ class DataSetConfig(Ranged):
         super().__post_init__()
         unknown = [name for name in self.categories if name not in CATEGORIES]
         if unknown:
-            raise IGRError(f"Unknown category {unknown[0]!r} of {self.root}: choose upper, lower or full.")
+            raise IGRError(f"Unknown category {unknown[0]!r} for {self.root}: choose upper, lower or full.")
         if self.layout != "synthetic" and not self.root:
             raise IGRError("The data set has no root: set root to its folder.")
 
@@ -121,7 +121,7 @@ def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]
 
 
 def detect_layout(root: str) -> Layout:
-    """Layout of the data set at a path; raises IGRError with the layouts tried, or the folder probably meant."""
+    """Layout of the data set at a path; raises IGRError that names the layouts tried, or the folder probably meant."""
     if "://" in root or root.endswith(".tar"):
         name = root.rsplit("/", 1)[-1]
         if is_shard_name(name) or ("://" in root and not name.endswith(".tar") and _holds_records(root)):
@@ -137,7 +137,7 @@ def detect_layout(root: str) -> Layout:
     meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
     if meant:
         raise IGRError(f"{root} is not itself a data set: specify {' or '.join(meant)}.")
-    raise IGRError(f"{root} is not a known data set: none of these layouts was found: {'; '.join(LAYOUTS.values())}.")
+    raise IGRError(f"{root} is not a data set in any of these layouts: {'; '.join(LAYOUTS.values())}.")
 
 
 def _layout_at(path: Path) -> Layout | None:

@@ -23,9 +23,9 @@ _LOOKUP = np.array([LABELS.index(DRAWN_LABELS[label]) for label in ATR.labels], 
 
 
 class RenderedMaker:
-    """Makes pairs from records through synthetic.make_pair's interface: number n is the n-th photo.
+    """Makes pairs from records through the interface of synthetic.make_pair; seed n selects the n-th photo.
 
-    After the last photo it starts again, with new fabrics.
+    After the last photo, the photos repeat with new fabrics.
     """
 
     def __init__(self, records: str) -> None:
@@ -34,7 +34,7 @@ class RenderedMaker:
         self._pairs: dict[int, RenderedPairs] = {}
 
     def __call__(self, seed: int, size: tuple[int, int], *, category: str | None = None) -> Pair:
-        """The pair of a number at `size`, with the drawn generator's labels; IGRError without such a category."""
+        """A seed's pair at `size`, with the drawn generator's labels; raises IGRError if no pair has the `category`."""
         entries = self._source(0).entries
         rows = [row for row, entry in enumerate(entries) if category in (None, entry.category)]
         if not rows:

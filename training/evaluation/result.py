@@ -1,4 +1,4 @@
-"""The result type: scores of each pair with their intervals, and everything that they depend on, as JSON."""
+"""The type of all results: each pair's scores, intervals, and everything that they depend on, as JSON."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .metrics.distribution import Spread
 from .metrics.registry import METRICS
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "clean-fid", "pyiqa", "pillow", "numpy", "scipy")
-"""Libraries whose versions a result records, if they are installed."""
+"""Libraries whose versions are recorded in a result, if they are installed."""
 _LIST, _BREAK = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]"), re.compile(r"\n\s*")
 
 
 @dataclass(frozen=True)
 class Paired:
-    """A paired metric: its mean, the mean's confidence interval, and the value of each pair."""
+    """A paired metric: mean, confidence interval of the mean, and the value of each pair."""
 
     mean: float
     """Mean over the pairs."""
@@ -59,7 +59,7 @@ class Result:
     generated: ImageList
     """The scored images."""
     reference: ImageList
-    """The images with which they were compared."""
+    """The images that the scored ones were compared with."""
     names: tuple[str, ...]
     """Name of each pair; empty if only distributions were compared."""
     paired: dict[str, Paired]
@@ -69,17 +69,17 @@ class Result:
     skipped: dict[str, str]
     """A sentence for each requested metric that could not run."""
     warnings: tuple[str, ...]
-    """Notes for the reader: unequal counts, JPEGs, weights that are not the published ones."""
+    """Notes for the reader, such as unequal counts, JPEGs, or weights that differ from the published ones."""
     weights: dict[str, str]
-    """SHA-256 of each metric network's file."""
+    """SHA-256 of the file of each metric's network."""
     libraries: dict[str, str]
     """Versions of the installed LIBRARIES."""
     revision: str
-    """Commit of this code."""
+    """Commit of the code that scored the images."""
     silhouettes: ImageList | None = None
     """Masks of the garments; None if everything except white background counts as garment."""
     known: dict[str, Any] = field(default_factory=dict)
-    """Further settings: bundle, guidance, steps, training seed, data set."""
+    """Further settings, such as bundle, guidance, steps and training seed."""
 
     @property
     def row(self) -> str:
@@ -87,7 +87,7 @@ class Result:
         return str(self.known.get("row") or self.name)
 
     def value(self, metric: str) -> float | None:
-        """A metric's mean or value, unmultiplied; None if it was not computed."""
+        """A metric's mean or value, without the factor of tables; None if it was not computed."""
         if metric in self.paired:
             return self.paired[metric].mean
         return self.distribution[metric].value if metric in self.distribution else None
@@ -104,14 +104,14 @@ class Result:
         return ""
 
     def heading(self, metric: str) -> str:
-        """Header of a metric's column: its name under this protocol, and the better direction."""
+        """Header of a metric's column: the name under this protocol, and an arrow for the better direction."""
         return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
 
 
 def difference(result: Result, base: Result, metric: str, names: Iterable[str] | None = None) -> Interval:
-    """Mean paired difference between a result and a base, with its interval, over some (by default all) of its pairs.
+    """Mean paired difference between a result and a base, with its interval, over `names` (by default all pairs).
 
-    Raises IGRError if a pair is missing, for fewer than two pairs, or if the two cannot be compared.
+    Raises IGRError if a pair is missing, for fewer than two pairs, or if the two results cannot be compared.
     """
     check_comparable([result, base])
     wanted = result.names if names is None else tuple(names)
@@ -126,7 +126,7 @@ def difference(result: Result, base: Result, metric: str, names: Iterable[str] |
 
 
 def check_comparable(results: Sequence[Result]) -> None:
-    """Raise IGRError if results of a table differ in protocol, true garments or silhouettes."""
+    """Raise IGRError if the results for a table differ in protocol, true garments or silhouettes."""
     for what, values in (
         ("protocols", {one.protocol["name"] for one in results}),
         ("true garments", {one.reference.sha256 for one in results}),
@@ -158,7 +158,7 @@ def write_results(path: Path, results: Sequence[Result]) -> None:
 
 
 def read_results(paths: Sequence[Path]) -> list[Result]:
-    """Results of several files, in order; raises IGRError for a file without results."""
+    """Results from several files, in order; raises IGRError for a file without results."""
     results: list[Result] = []
     for path in paths:
         try:

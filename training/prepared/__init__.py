@@ -1,1 +1,1 @@
-"""Training pairs: selected, encoded in advance or on the fly, and checked against the config."""
+"""Select training pairs, encode them in advance or during training, and check them against the config."""

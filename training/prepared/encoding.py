@@ -1,4 +1,4 @@
-"""Encode images for training with the frozen networks: latents, masks at latent size, image features."""
+"""Encode images for training with the frozen networks, into latents, masks at latent size, and image features."""
 
 from __future__ import annotations
 

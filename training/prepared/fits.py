@@ -89,7 +89,7 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
-    """Raise IGRError with this `remedy` if a training pair is held out."""
+    """Raise IGRError with this `remedy` if a training pair has a held-out seed."""
     held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
@@ -133,8 +133,8 @@ def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
 def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
     if found != wanted:
         raise IGRError(
-            f"{what} was made with a different {subject} ({_short(found)}) than the config's ({_short(wanted)}): "
-            "prepare the pairs again, or use the file they were prepared with."
+            f"{what} has a different {subject} ({_short(found)}) than the config ({_short(wanted)}): prepare the pairs "
+            "again, or use the file they were prepared with."
         )
 
 

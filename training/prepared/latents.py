@@ -1,4 +1,4 @@
-"""Prepared pairs: the inputs of both extractors and of the denoiser, computed once with the frozen networks."""
+"""Prepared pairs: inputs of the denoiser and both extractors, computed once with the frozen networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Batch:
-    """P prepared pairs in float32, with F photos: one each, unless `photos` is given."""
+    """P prepared pairs in float32 with F photos: one per pair, unless `photos` is given."""
 
     garment_latent: Tensor
     """(P, 4, h, w): the denoiser's target."""
@@ -36,10 +36,10 @@ class Batch:
     categories: list[str]
     """P categories."""
     correspondence: Tensor | None = None
-    """(P, R, 2, h, w): position of each garment cell in the pair's r-th photo, x and y in 0..1 of the view; NaN
-    where it is not visible, and where a pair has fewer than R photos. None if unknown."""
+    """(P, R, 2, h, w): x and y of each garment cell in the pair's r-th photo, as fractions of the view; NaN
+    where the cell is not visible, and where a pair has fewer than R photos. None if unknown."""
     photos: tuple[tuple[int, ...], ...] | None = None
-    """Indices of each pair's photos, its own first; None if photo i is pair i's only photo."""
+    """Indices of each pair's photos, starting with its own; None if photo i is pair i's only photo."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same pairs on a device; asynchronous if they are in pinned memory."""
@@ -55,7 +55,7 @@ class Batch:
         return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
 
     def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
-        """The first len(photos) pairs, with several photos each; `photos` lists their indices in this batch."""
+        """The first len(photos) pairs, each with the photos whose indices in this batch `photos` lists."""
         count, most = len(photos), max(map(len, photos))
         maps = None
         if self.correspondence is not None:
@@ -74,7 +74,7 @@ class Batch:
 
 
 class PreparedPairs:
-    """Folders of prepared shards with a common index; tensors stay on disk until they are requested."""
+    """Folders of prepared shards under a common index; tensors stay on disk until they are requested."""
 
     settings: list[dict[str, Any]]
     """Settings of each shard: VAE, image encoder and layout."""
@@ -115,7 +115,7 @@ class PreparedPairs:
         return self.batch(indices)
 
     def finish(self, read: Batch) -> Batch:
-        """Return the batch that was read."""
+        """Return the batch unchanged, because it is already encoded."""
         return read
 
     def to(self, device: torch.device) -> None:

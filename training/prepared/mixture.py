@@ -1,4 +1,4 @@
-"""Several sets of pairs as one, sampled by weight."""
+"""Combine several sets of pairs into one that is sampled by weight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from .latents import Batch, batch_indices
 
 BLOCK = 1000
-"""Number of consecutive pairs among which each set has exactly its fraction."""
+"""Number of consecutive pairs to which each set contributes exactly its fraction."""
 
 
 class PairData(Protocol):
@@ -69,7 +69,7 @@ class Read:
 
 
 class MixedSets:
-    """Several sets with one index, in order."""
+    """Several sets in order, under a common index."""
 
     def __init__(self, sets: Sequence[PairData]) -> None:
         self.sets = tuple(sets)
@@ -125,7 +125,7 @@ def mixed_indices(
     """Endless batches of a MixedSets's pair indices, starting at `start_step`; a pure function of seed and step.
 
     Without weights, every pair is drawn once per epoch. With weights, each set provides its fraction of every
-    BLOCK pairs, and repeats none of its pairs before all of them have been drawn.
+    BLOCK pairs, and all of its pairs are drawn before any is repeated.
     """
     if weights is None:
         yield from batch_indices(sum(sizes), batch, seed, start_step)
@@ -150,7 +150,7 @@ def mixed_indices(
 
 
 def block_shares(weights: Sequence[float]) -> np.ndarray:
-    """Number of pairs from each set in a BLOCK, by the largest-remainder method; at least one from each."""
+    """Number of pairs in a BLOCK from each set, by the largest-remainder method; at least one."""
     exact = np.asarray(weights) / sum(weights) * BLOCK
     shares = np.maximum(np.floor(exact).astype(int), 1)
     while shares.sum() != BLOCK:
@@ -176,6 +176,6 @@ def _reordered(pieces: list[Batch], order: list[int]) -> Batch:
 
 
 def _unknown(piece: Batch) -> Tensor:
-    """An unknown correspondence, for pairs batched with others that have one."""
+    """An unknown correspondence, for pairs in a batch with others that have one."""
     count, _, height, width = piece.garment_latent.shape
     return torch.full((count, 1, 2, height, width), torch.nan)

@@ -1,4 +1,4 @@
-"""Pairs that are read and encoded during training, with the same values as prepared pairs."""
+"""Pairs that are read and encoded during training, to the same values as prepared pairs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .selection import PairsConfig, layout_of, open_pairs
 
 
 class PixelPairs:
-    """Training data given by a YAML file with a PairsConfig: slower than prepared pairs, but needs no disk space."""
+    """Training pairs from a YAML file with a PairsConfig; slower than prepared pairs, but without their disk space."""
 
     def __init__(self, pairs: PairsConfig, config: TrainConfig, where: str) -> None:
         """Open the data set and load the frozen networks; raises IGRError if that fails.
 
-        `where` is the path of the file, for messages.
+        `where` is the path of the YAML file, for messages.
         """
         model = model_config(config)
         self._model = model
@@ -65,7 +65,7 @@ class PixelPairs:
         return self._pairs.pictures(chosen), [self._pairs.categories[index] for index in chosen]
 
     def finish(self, read: tuple[dict[str, Tensor], list[str]]) -> Batch:
-        """Encode what was read, rounded to half precision like prepared pairs."""
+        """Encode the images, rounded to half precision like prepared pairs."""
         pictures, categories = read
         downscale = self._model.vae.downscale
         tensors = encode_images(pictures, self._vae, downscale, self._encoder, self._layout, bf16=False)

@@ -75,8 +75,8 @@ def prepare_folder(
 ) -> int:
     """Encode all pairs into shards; complete shards with the same settings are kept. Returns the number of new pairs.
 
-    Under torchrun, each process prepares a part of the shards. The last shard is replaced if there are more
-    pairs for it now, for example because an earlier limit cut it short. Before anything is computed, raises IGRError
+    Under torchrun, each process prepares a part of the shards. The last shard is replaced if it can now have more
+    pairs, for example because an earlier limit cut it short. Before anything is computed, raises IGRError
     for shards with different settings, pairs or size, and if there is not enough disk space.
     """
     settings = {
@@ -127,7 +127,7 @@ def check_room(out: Path, size: int, pairs: int) -> None:
 
 
 def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:
-    """Check and return the existing shard that starts at `indices`; None if there is none yet."""
+    """Check and return the existing shard that starts at `indices`; None if it does not exist yet."""
     starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
     touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
     if not touching:

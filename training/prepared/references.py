@@ -1,4 +1,4 @@
-"""Choose the photos of a garment to use with each pair of a step."""
+"""Choose which photos of its garment each pair of a step uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Photos:
     """Pairs grouped by the garment that they show."""
 
     def __init__(self, garments: Sequence[Hashable | None]) -> None:
-        """`garments`: name of each pair's garment; None if no other pair shows it."""
+        """`garments` has the name of each pair's garment; None if no other pair shows it."""
         self._garments = list(garments)
         self._of: dict[Hashable, list[int]] = {}
         for pair, garment in enumerate(self._garments):
@@ -24,10 +24,10 @@ class Photos:
         return [] if garment is None else [one for one in self._of[garment] if one != pair]
 
     def draw(self, pairs: Sequence[int], shares: Sequence[float], seed: int, step: int) -> list[tuple[int, ...]]:
-        """For each pair of a step, the indices of the pairs whose photos to use, starting with its own.
+        """For each pair of a step, the indices of the pairs whose photos it uses, starting with its own.
 
-        `shares` are the probabilities of one photo, two photos, and so on; for a garment with fewer photos, all of
-        them are used. A pure function of its arguments.
+        `shares` are the probabilities of one photo, two photos, and so on; a garment with fewer photos uses all of
+        them. A pure function of its arguments.
         """
         rng = np.random.default_rng([seed, 3, step])
         counts = rng.choice(len(shares), size=len(pairs), p=np.asarray(shares) / sum(shares))
@@ -40,7 +40,7 @@ class Photos:
 
 
 def joined(photos: Sequence[tuple[int, ...]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Pairs to read, with the step's own pairs first, and the positions of each pair's photos."""
+    """Indices of the pairs to read, starting with the step's own, and the positions of each pair's photos in them."""
     wanted = [one[0] for one in photos]
     places: list[tuple[int, ...]] = []
     for own, (_, *others) in enumerate(photos):

@@ -26,17 +26,17 @@ class PairsConfig(Ranged):
     data: DataSetConfig
     """The data set."""
     manifest: str | None = None
-    """Folder written by python -m training curate: its dropped pairs are skipped, and its garment boxes used."""
+    """Folder written by python -m training curate; pairs dropped there are skipped, and its garment boxes are used."""
     subset: Literal["kept", "hqft"] = "kept"
-    """Pairs of the manifest: all that are not dropped, or those selected for HQFT."""
+    """Which pairs of the manifest to use: all that are not dropped, or those selected for HQFT."""
     flips: bool = False
     """Add a mirrored copy of every pair whose garment is symmetric; lettering is never mirrored."""
     spoil_share: Share = 0.0
-    """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters; not for agnostic
-    masks."""
+    """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters; agnostic masks are
+    not corrupted."""
     exact_share: Share = 0.0
     """Fraction of the pairs with an exact mask from the parsing map, if `data.mask` selects agnostic masks (VITON-HD);
-    0 as in the paper. In such a mixture, only exact masks are corrupted."""
+    0 as in the paper. Only the exact masks are corrupted."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Zoom, stretch, letterbox bars and colours of the photos; off as in the paper."""
     spoil_strength: Share = 0.5
@@ -60,7 +60,7 @@ def layout_of(model: ModelConfig, pairs: PairsConfig) -> ViewLayout:
 
 
 def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
-    """The selected pairs, laid out.
+    """Open the selected pairs, laid out for a model.
 
     Raises IGRError if the data set or the manifest cannot be read, or if they do not match.
     """
@@ -82,7 +82,7 @@ def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None,
 
 
 def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
-    """The pairs that the manifest keeps, with its boxes; without a manifest, all pairs."""
+    """The pairs that the manifest keeps, with its garment boxes; without a manifest, all pairs."""
     if pairs.manifest is None:
         return [Selected(index) for index in range(len(source))]
     manifest = read_manifest(Path(pairs.manifest))

@@ -1,6 +1,6 @@
-"""One file of prepared pairs, read row by row, so that a truncated or changed file raises an error.
+"""A file of prepared pairs, read row by row, so that a truncated or changed file raises an error.
 
-A memory map would be as fast, but reading a page that the file no longer has kills the process with SIGBUS.
+A memory map would be as fast, but reading a page that no longer exists in the file kills the process with SIGBUS.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Shard:
     """The tensors of some pairs on disk, checked when the file is opened."""
 
     def __init__(self, path: Path) -> None:
-        """Read the header, categories and numbers; raises IGRError with the problem if the shard is not complete."""
+        """Read the header, categories and seeds; raises IGRError with the problem if the shard is not complete."""
         self.path = path
         try:
             with path.open("rb") as file:
@@ -92,7 +92,7 @@ class Shard:
         return self._garments or [None] * len(self)
 
     def rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """Some pairs' tensors (P, ...) as written; raises IGRError if the file has changed in the meantime."""
+        """Some pairs' tensors (P, ...) as written; raises IGRError if the file has changed since it was opened."""
         entry, wanted, pieces = self._entries[name], list(numbers), []
         size = entry.row_bytes
         in_a_row = wanted == list(range(wanted[0], wanted[0] + len(wanted)))
@@ -132,7 +132,7 @@ class Shard:
         return found
 
     def name(self, number: int) -> str:
-        """A pair's name, or else its number."""
+        """A pair's name, or its seed if the shard has no names."""
         return self.names[number] if number < len(self.names) else str(self.seeds[number])
 
     def update(self, digest: hashlib.blake2b, count: int) -> None:
@@ -198,7 +198,7 @@ class _Entry:
 
     @classmethod
     def of(cls, name: str, header: Any) -> _Entry:
-        """Parse a header's entry; raises ValueError for types and shapes that shards do not have."""
+        """Parse an entry of the header; raises ValueError for types and shapes that shards do not have."""
         shape, (start, end) = tuple(header["shape"]), header["data_offsets"]
         if type(start) is not int or type(end) is not int:
             raise ValueError(f"{name} is at {start!r} to {end!r}")

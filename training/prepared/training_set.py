@@ -1,4 +1,4 @@
-"""The training pairs of a run: opened, checked against the config, and read ahead of the steps."""
+"""Open the training pairs of a run, check them against the config, and read them ahead of the steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AHEAD = 2
 
 
 def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
-    """Open every entry of data.train under its name in round `number`.
+    """Open every entry of data.train for round `number`.
 
     Raises IGRError for an entry that cannot be read or does not match the config.
     """
@@ -49,8 +49,8 @@ def read_ahead(
 ) -> Iterator[tuple[int, Batch]]:
     """Yield (tag, batch) in order for each (tag, photos) in `chosen`; `photos` lists the pairs whose photos each uses.
 
-    Images are read during the previous step. Prepared pairs are fast to read, so they are read when needed, except for
-    a GPU (`pin`): for it, they are also read ahead, into pinned memory.
+    Images are read during the previous step. Prepared pairs are fast to read, so they are only read ahead for a GPU
+    (`pin`), into pinned memory.
     """
 
     def finished(photos: list[tuple[int, ...]], read: Read) -> Batch:

@@ -1,1 +1,1 @@
-"""Robustness to inaccurate masks: restoring from masks corrupted to known degrees."""
+"""Measure robustness to inaccurate masks, by restoring from masks corrupted to known degrees."""

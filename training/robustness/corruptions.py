@@ -1,4 +1,4 @@
-"""Corrupt masks in one way at a time, until the IoU with the clean mask has a given value."""
+"""Corrupt masks in one way at a time, until their IoU with the clean mask has a given value."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KINDS = ("erosion", "dilation", "holes", "shift")
 LEVELS = (0.95, 0.9, 0.8, 0.7, 0.5)
 """Target values of the IoU."""
 TOLERANCE = 0.02
-"""Tolerance of the target IoU."""
+"""Largest difference from the target IoU that counts as reached."""
 DISCS = 8
 """Number of holes in a mask before they merge."""
 RIM = 1.5
 """Margin in pixels inside the mask's edge that is free of holes, so that every hole is enclosed."""
 _SMOOTH = 1.0
-"""Smoothing of distances in pixels: otherwise moving a whole edge by a pixel may skip a target."""
+"""Smoothing of distances, in pixels, without which moving a whole edge by a pixel may skip a target."""
 _HALVINGS = 40
 
 Corruption = Callable[[float], np.ndarray]
@@ -30,7 +30,7 @@ Corruption = Callable[[float], np.ndarray]
 
 @dataclass(frozen=True)
 class Corrupted:
-    """A corrupted mask and its degree of corruption."""
+    """A corrupted mask, and how strongly it is corrupted."""
 
     mask: np.ndarray
     """The mask, bool (H, W)."""
@@ -44,11 +44,11 @@ class Corrupted:
 
 
 def corrupt(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Corrupted:
-    """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
+    """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean mask is `overlap`, in 0..1.
 
     The direction of a shift and the positions of holes depend only on `seed`, so that a lower IoU continues the
-    corruption of a higher one. If the IoU cannot be reached, returns the nearest one with `reached` False. Raises
-    IGRError for an empty mask and an unknown kind.
+    corruption of a higher one. If the IoU cannot be reached, returns the mask with the nearest IoU, and `reached` is
+    False. Raises IGRError for an empty mask or an unknown kind.
     """
     if kind not in _CORRUPTIONS:
         raise IGRError(f"Unknown kind of corruption {kind!r}: choose {', '.join(KINDS)}.")
@@ -68,7 +68,7 @@ def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def _strength(corruption: Corruption, mask: np.ndarray, overlap: float) -> float:
-    """Strength with the IoU nearest to the target, by bisection."""
+    """The strength whose IoU is nearest to the target, by bisection."""
     low, high = 0.0, float(np.hypot(*mask.shape))
     tried = {one: mask_overlap(corruption(one), mask) for one in (low, high)}
     for _ in range(_HALVINGS):
@@ -79,7 +79,7 @@ def _strength(corruption: Corruption, mask: np.ndarray, overlap: float) -> float
 
 
 def _edge_distance(mask: np.ndarray) -> np.ndarray:
-    """Distance in pixels of each pixel (H, W) from the mask's edge, positive inside; photo borders are not edges."""
+    """Each pixel's distance (H, W) in pixels from the mask's edge, positive inside; photo borders are not edges."""
     if mask.all():
         return np.full(mask.shape, float(max(mask.shape)))
     return gaussian_filter(distance_transform_edt(mask) - distance_transform_edt(~mask), _SMOOTH)
@@ -100,7 +100,7 @@ def _holes(mask: np.ndarray, rng: np.random.Generator) -> Corruption:
     rows, columns = np.nonzero(inner if inner.any() else mask)
     chosen = rng.integers(len(rows), size=DISCS)
     sizes = rng.uniform(0.5, 1, DISCS)
-    sizes /= sizes.max()  # relative to the largest
+    sizes /= sizes.max()  # relative to the largest hole
     ys, xs = np.mgrid[: mask.shape[0], : mask.shape[1]]
     away = np.stack([np.hypot(ys - rows[i], xs - columns[i]) for i in chosen])  # (DISCS, H, W)
     near = (away / sizes[:, None, None]).min(0)  # the strength from which a pixel is missing

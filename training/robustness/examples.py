@@ -1,4 +1,4 @@
-"""An image of one person with masks corrupted in each way, and the garment restored from each."""
+"""Draw an image of one person with masks corrupted in each way, and the garment restored from each mask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .plots import LABELS
 from .results import CLEAN, NO_MASK, Robustness, condition_of
 
 SHOWN = (0.9, 0.7, 0.5)
-"""Degrees to show."""
+"""Target IoUs to show."""
 CELL = (132, 176)
 GAP, TITLE = 6, 22
 INK, PAPER, LINE = (32, 32, 32), (255, 255, 255), (216, 216, 216)
@@ -37,7 +37,7 @@ _PHOTOS = DrawConfig()
 def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | None = None) -> None:
     """Draw one person from a measurement as a JPEG; `garments` is the folder of restored garments next to the results.
 
-    Without a seed, uses the first photo. Raises IGRError for a seed that was not measured or has no garments.
+    Without a seed, the first photo is used. Raises IGRError for a seed that was not measured or has no garments.
     """
     seed = found.seeds[0] if seed is None else seed
     if seed not in found.seeds:

@@ -1,4 +1,4 @@
-"""Plot a measurement: scores over the IoU of the mask, with a line for each type of corruption."""
+"""Plot a measurement: scores by the IoU of the mask, with a line for each kind of corruption."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STYLES = {
     "holes": ("#009E73", "^"),
     "shift": ("#7B3F98", "D"),
 }
-"""Colour and marker of each kind, distinguishable for colour-blind readers too."""
+"""Colour and marker of each kind, which colour-blind readers can also distinguish."""
 WIDTH, HEIGHT, DPI = 9.0, 4.3, 130
 _APART = 0.006
 """Horizontal offset between lines, so that their intervals do not overlap."""
@@ -63,7 +63,7 @@ def draw_robustness(path: Path, found: Robustness) -> None:
 
 
 def _line(axis: Axes, found: Robustness, metric: str, kind: str, beside: float) -> None:
-    """Plot one type of corruption, starting at the clean mask; degrees reached by fewer than two photos are skipped."""
+    """Plot one kind of corruption, starting at the clean mask; IoUs reached by fewer than two photos are skipped."""
     clean = found.result(CLEAN).paired[metric].mean
     degrees = sorted((one for one in found.results if condition_of(one).kind == kind), key=_aim, reverse=True)
     kept = [one for one in degrees if sum(condition_of(one).reached) > 1]

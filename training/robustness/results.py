@@ -1,4 +1,4 @@
-"""Results of restoring from corrupted masks: one per condition, their differences, and a table."""
+"""Results of restoring from corrupted masks, one per condition, with their differences and a table."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ COLUMNS = ("texture_agreement", "outline", "ssim", "invented", "missing")
 
 @dataclass(frozen=True)
 class Condition:
-    """A kind and degree of corruption, and its effect on each photo's mask."""
+    """A kind and degree of corruption, with its effect on each photo's mask."""
 
     kind: str
     """One of corruptions.KINDS, CLEAN or NO_MASK."""
     aim: float | None
     """Target IoU; None for CLEAN and NO_MASK."""
     overlap: tuple[float, ...]
-    """IoU of each photo's mask with the clean one."""
+    """IoU of each photo's mask with the clean mask."""
     strength: tuple[float, ...]
     """Strength of each mask's corruption, as a fraction of the garment's longer side (corruptions.Corrupted)."""
     reached: tuple[bool, ...]
@@ -63,7 +63,7 @@ class Robustness:
     """All conditions of one measurement."""
 
     results: tuple[Result, ...]
-    """The clean masks first; `known` contains the condition as `mask`, the photos' categories, and the settings."""
+    """Results, starting with the clean masks; `known` contains `mask` (the condition), `categories` and `settings`."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -72,7 +72,7 @@ class Robustness:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Bundle, photos, restoration and code, which determine the numbers."""
+        """Everything that determines the numbers: bundle, photos, restoration and code."""
         return self.results[0].known["settings"]
 
     def result(self, kind: str, aim: float | None = None) -> Result:
@@ -92,7 +92,7 @@ class Robustness:
 
 
 def read_condition(path: Path) -> Result | None:
-    """The result of a condition from an earlier run; None if it is missing or damaged."""
+    """A condition's result from an earlier run; None if it is missing or damaged."""
     try:
         return read_results([path])[0]
     except (IGRError, IndexError):
@@ -105,7 +105,7 @@ def write_robustness(path: Path, found: Robustness) -> None:
 
 
 def read_robustness(path: Path) -> Robustness:
-    """Read a measurement; raises IGRError for other files."""
+    """Read a measurement; raises IGRError if the file does not contain one."""
     try:
         found = Robustness(tuple(read_results([path])))
         for one in found.results:
@@ -119,7 +119,7 @@ def read_robustness(path: Path) -> Robustness:
 
 
 def robustness_table(found: Robustness) -> str:
-    """Markdown table: scores of the clean masks, the change in each condition, and the settings."""
+    """Markdown table of the scores with clean masks and the change in each condition, followed by the settings."""
     clean = found.result(CLEAN)
     titles = ["mask", "IoU", "off by", "photos", *(clean.heading(metric) for metric in COLUMNS)]
     lines = [_line(found, one) for one in found.results]

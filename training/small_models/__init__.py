@@ -1,1 +1,1 @@
-"""The small models in this repository: VAE, image encoder, human parser, SAM 2."""
+"""Train the small models in this repository: VAE, image encoder, human parser, SAM 2."""

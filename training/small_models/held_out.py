@@ -1,4 +1,4 @@
-"""Held-out photos with their garments, and helpers that compute and summarise the IoU of two masks."""
+"""Held-out photos with their garments, and helpers that compute and summarise the IoU of masks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HeldOutPhoto:
     """A photo and its garment."""
 
     seed: int
-    """Seed that it was drawn from."""
+    """Seed that it was made from."""
     photo: Image.Image
     """The photo, RGB."""
     mask: np.ndarray
@@ -38,9 +38,9 @@ class HeldOutPhoto:
     category: str
     """upper, lower or full."""
     parsing: np.ndarray
-    """Label of each pixel, an index into synthetic.canvas.LABELS, uint8 (H, W)."""
+    """Label of each pixel, an index into synthetic.painting.canvas.LABELS, uint8 (H, W)."""
     skirt: bool
-    """Whether its `lower` garment is a skirt."""
+    """Whether the person's `lower` garment is a skirt."""
 
     def pixels(self) -> Tensor:
         """The photo as (1, 3, H, W) in 0..1."""
@@ -55,8 +55,8 @@ def held_out_photos(
 ) -> Iterator[HeldOutPhoto]:
     """Draw `count` photos of `size` = (width, height) from held-out seeds, as `data draw` does.
 
-    With `records`, a folder or URL, dress the first `count` photos of its held-out records instead; raises IGRError if
-    there are fewer.
+    With `records`, a folder or URL, the first `count` photos of its held-out records are dressed instead; raises
+    IGRError if there are fewer.
     """
     if records is not None:
         yield from _rendered(count, size, records)

@@ -33,7 +33,7 @@ from ..prepared.fits import check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
 
 Cells = Annotated[int, Range(1, 128)]
-"""Cells or pixels along a side that are predicted from an embedding."""
+"""Number of cells or pixels per side to predict."""
 SMALL_ENCODER = ImageEncoderConfig(
     hidden_size=128,
     intermediate_size=512,
@@ -47,30 +47,30 @@ SMALL_ENCODER = ImageEncoderConfig(
 
 @dataclass(frozen=True)
 class ImageEncoderTraining(PartTraining):
-    """Settings of the image encoder's training."""
+    """Settings for training the image encoder."""
 
     run: str = "runs/image_encoder"
     """Run folder: checkpoints, logs, and finally image_encoder.safetensors and image_encoder.json."""
     steps: Count = 1600
-    """Optimizer steps."""
+    """Optimiser steps."""
     batch: Few = 48
-    """Pairs per step; for each pair, all others in the step are negatives."""
+    """Pairs per step; all other pairs in the step are negatives for a pair."""
     save_every: Count = 150
     """Steps between checkpoints."""
     validate_every: Count = 150
     """Steps between measurements."""
     validation_pairs: Count = 256
-    """Number of held-out pairs to measure on, and to retrieve from."""
+    """Number of held-out pairs to measure on and to retrieve from."""
     image_encoder: ImageEncoderConfig = field(default_factory=lambda: SMALL_ENCODER)
     """Shape of the CLIP vision tower."""
     contrast_weight: Weight = 0.5
-    """Weight of the symmetric InfoNCE between crop and flat garment."""
+    """Weight of the symmetric InfoNCE loss between crop and flat garment."""
     thumbnail_weight: Weight = 10.0
     """Weight of the mean absolute error of the flat garment's thumbnail, predicted from the crop's embedding."""
     flat_weight: Weight = 10.0
     """Weight of the mean absolute error of the flat garment's cells, predicted from the penultimate hidden states."""
     flat_cells: tuple[Cells, Cells] = (6, 8)
-    """Width and height of the grid of cells."""
+    """Width and height of the flat garment's grid, in cells."""
     flat_detail: Cells = 8
     """Pixels per cell side for flat_weight."""
     patch_weight: Weight = 1.0
@@ -78,20 +78,20 @@ class ImageEncoderTraining(PartTraining):
     patch_detail: Cells = 8
     """Pixels per patch side for patch_weight."""
     label_weight: Weight = 0.2
-    """Weight of each label's cross-entropy, predicted from the crop."""
+    """Weight of the cross-entropy of each label, predicted from the crop's embedding."""
     labels: tuple[str, ...] = ("category", "cut", "pattern", "neckline", "sleeve")
-    """Category and attributes to predict from the crop."""
+    """Labels to predict: the category and attributes."""
     thumbnail: tuple[Cells, Cells] = (12, 16)
-    """Width and height of the thumbnail."""
+    """Width and height of the thumbnail in pixels."""
     minimum_visible: Share = 0.004
-    """Smallest fraction of the photo that shows the garment; other pairs are skipped."""
+    """Pairs whose garment covers a smaller fraction of the photo are skipped."""
 
 
 class Corpus:
     """Drawn pairs for the encoder: crops, flat garments cropped in the same way, thumbnails and labels."""
 
     def __init__(self, folder: str, config: ImageEncoderTraining, words: dict[str, list[str]] | None = None) -> None:
-        """`words`: vocabulary for each label; by default, it is collected from the pairs in `folder`."""
+        """`words` is the vocabulary of each label, which by default is collected from the pairs in `folder`."""
         self.pairs = DrawnPairs(folder)
         self.rows = [row for row, seen in enumerate(self.pairs.visible) if seen >= config.minimum_visible]
         if not self.rows:
@@ -119,7 +119,7 @@ class Corpus:
         return len(self.rows)
 
     def crops(self, picks: Tensor) -> Tensor:
-        """The tower's input for the photos, (B, 3, S, S)."""
+        """The tower's input for the photos' crops, (B, 3, S, S)."""
         crops = self.pairs.take("crop", [self.rows[pick] for pick in picks.tolist()]).float() / 255
         if crops.shape[-1] != self.size:
             crops = F.interpolate(crops, (self.size, self.size), mode="bilinear", antialias=True)
@@ -167,7 +167,7 @@ class EncoderTask(nn.Module):
         self.classify = nn.ModuleDict({name: nn.Linear(shape.projection_dim, len(w)) for name, w in words.items()})
 
     def features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C), for image prompts."""
+        """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C), which image prompts use."""
         output = self.tower(pixel_values=pixels, output_hidden_states=True)
         return output.image_embeds.float(), output.hidden_states[-2].float()
 
@@ -178,7 +178,7 @@ class EncoderTask(nn.Module):
 
 
 def keep_fp32(module: nn.Module) -> None:
-    """Exclude a module from autocast: in bfloat16 the backward pass of a patch convolution is slow on CPUs."""
+    """Exclude a module from autocast, because a patch convolution's backward pass in bfloat16 is slow on CPUs."""
     forward = module.forward
 
     def outside(*args: Any, **kwargs: Any) -> Any:
@@ -189,7 +189,7 @@ def keep_fp32(module: nn.Module) -> None:
 
 
 def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: ImageEncoderTraining) -> dict[str, Tensor]:
-    """Loss terms of a batch of pairs; `total` is minimised."""
+    """Loss terms for a batch of pairs; `total` is minimised."""
     device = task.logit_scale.device
     pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)]).to(device)  # (2 B, 3, S, S)
     with autocast(config.precision, device):
@@ -220,7 +220,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
 
 
 def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
-    """Each patch of (B, 3, S, S) with patch_detail pixels per side: (B, patches, 3 patch_detail²)."""
+    """Each patch of images (B, 3, S, S) with patch_detail pixels per side: (B, patches, 3 patch_detail²)."""
     shape = config.image_encoder
     side = shape.image_size // shape.patch_size * config.patch_detail
     small = F.interpolate(pixels, (side, side), mode="area")
@@ -229,7 +229,7 @@ def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
 
 @torch.no_grad()
 def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
-    """Held-out retrieval of flat garments by their crops, errors of thumbnail, cells and patches, label accuracies."""
+    """Held-out scores: retrieval of flat garments by crop, errors of thumbnail, cells and patches, label accuracies."""
     picks, device = torch.tensor(spread(len(held_out), config.validation_pairs)), task.logit_scale.device
     with autocast(config.precision, device):
         crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))

@@ -1,4 +1,4 @@
-"""Folders of small models with transformers' classes: their files, and a summary of the training."""
+"""Folders of small models in transformers' classes, with a summary of their training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def save_model_folder(
     name: str,
     summary: dict[str, Any],
 ) -> None:
-    """Write the files that the library's classes load, with weights in half precision, and the summary as `name`."""
+    """Write the files that transformers loads, with weights in half precision, and the summary under `name`."""
     make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
         copy.deepcopy(model).half().save_pretrained(temporary)
@@ -41,7 +41,7 @@ def save_model_folder(
 
 
 def take_weights(model: PreTrainedModel, folder: str | None, name: str) -> dict[str, Any] | None:
-    """Copy the weights of a finished model, and return its summary, the file `name`; None for no folder.
+    """Copy a finished model's weights into `model`, and return its summary from the file `name`; None without a folder.
 
     Raises IGRError if the folder has no such model or summary, or if its weights have other names or shapes.
     """
@@ -74,9 +74,9 @@ def training_summary(
     scores: dict[str, float],
     started_from: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Summary of a model trained by the run in a folder; `photos` describes its data.
+    """Summary of a model trained in the run folder `run`; `photos` describes its data.
 
-    `started_from` is the summary of the model that it started from, if any.
+    `started_from` is the summary of the model that training started from, if any.
     """
     return {
         "data": photos,

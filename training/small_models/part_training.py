@@ -1,4 +1,4 @@
-"""The training loop of the small frozen parts, VAE and image encoder."""
+"""The training loop for the small models: VAE, image encoder, parser and segmenter."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from ..base.train_config import Decay, Few, Precision, Rate
 
 @dataclass(frozen=True)
 class PartTraining(Ranged):
-    """Settings shared by the training of both parts."""
+    """Settings that all small models share."""
 
     run: str
-    """Run folder: checkpoints, logs, images, and finally the part: a .safetensors and a .json file."""
+    """Run folder: checkpoints, logs, images, and finally the trained model."""
     data: str = "runs/drawn"
     """Folder of drawn pairs to train on, as written by `python -m training data draw`."""
     held_out: str = "runs/drawn_heldout"
@@ -44,7 +44,7 @@ class PartTraining(Ranged):
     seed: Seed = 0
     """Seed of weights, samples and noise."""
     steps: Count = 1000
-    """Optimizer steps."""
+    """Optimiser steps."""
     batch: Few = 8
     """Samples per step."""
     optimizer: OptimizerName = "muon"
@@ -56,9 +56,9 @@ class PartTraining(Ranged):
     weight_decay: Weight = 0.01
     """Decoupled weight decay."""
     ema_decay: Decay = 0.99
-    """Decay of the average of the weights, which is measured and exported."""
+    """Decay of the weights' moving average, which is measured and exported."""
     precision: Precision = "auto"
-    """Mixed precision; `auto`: bf16 if the GPU or CPU is fast in it."""
+    """Mixed precision; `auto`: bf16 if it is fast on the GPU or CPU."""
     log_every: Count = 25
     """Steps between log entries of the loss."""
     save_every: Count = 250
@@ -84,13 +84,13 @@ FREE = frozenset(
         "bfloat16",
     }
 )
-"""Entries that may change when a run is resumed: they do not affect a step, except for rounding."""
+"""Entries that may change when a run is resumed, because they do not affect a step, except for rounding."""
 
 C = TypeVar("C", bound=PartTraining)
 
 
 def changed(config: C, **changes: Any) -> C:
-    """The config with the entries from a command's options."""
+    """The config with its entries replaced by a command's options, except those that are None."""
     return replace(config, **{name: value for name, value in changes.items() if value is not None})
 
 
@@ -102,11 +102,10 @@ def train_part(
     loss: Callable[[int], dict[str, Tensor]],
     measure: Callable[[int], dict[str, float]],
 ) -> None:
-    """Train `module`, or resume its training; at the end, sets it to the average of its weights.
+    """Train `module`, or resume its training; at the end, its weights are set to their average.
 
-    `loss` returns the terms of a step, including `total`; `measure` scores the module after
-    a step; `key` names the module in checkpoints. Raises IGRError for a loss or gradient that is not finite; the last
-    checkpoint is kept.
+    `loss` returns the loss terms of a step, including `total`; `measure` scores the module after a step; `key` names
+    the module in checkpoints. Raises IGRError for a loss or gradient that is not finite; the last checkpoint is kept.
     """
     with run.locked():
         _train(config, run, key, module, loss, measure)
@@ -159,7 +158,7 @@ def _train(
 
 
 def _check_state(config: PartTraining, run: RunFolder, key: str, module: nn.Module, state: dict[str, Any]) -> None:
-    """Raise IGRError if a checkpoint is of a run with another config, and DamagedError if its state is incomplete."""
+    """Raise IGRError if a checkpoint's run has another config, and DamagedError if its state is incomplete."""
     before = json_entry(state, "config")
     lowered = {"learning_rate"} if is_lowered(before.get("learning_rate"), config.learning_rate) else set()
     check_same_run(before, to_json(config), FREE | lowered, str(run.path))
@@ -174,7 +173,7 @@ def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
 
 
 def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
-    """Write a part's weights, `summary` and origin."""
+    """Write a model's weights, its `summary` and its origin."""
     weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
     write_tensors(path, weights)
     come_from = {

@@ -1,4 +1,4 @@
-"""Common code for training on photos: loading, changing the light, and normalising pixels like the libraries do."""
+"""Common code for training on photos: load them, change their light, and normalise pixels as transformers does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PhotoKind = Literal["drawn", "rendered", "mixed"]
 
 @dataclass(frozen=True)
 class PhotoTraining(PartTraining):
-    """Settings of training on photos, in addition to those of all parts."""
+    """Settings for training on photos, in addition to those of all small models."""
 
     data: str = "runs/photos"
     """Folder of the photos to train on; missing photos are made first."""
@@ -36,8 +36,8 @@ class PhotoTraining(PartTraining):
     kind: PhotoKind = "drawn"
     """Photos to use: drawn, dressed from `records`, or both."""
     records: str | None = None
-    """Folder or URL of rendered records, as written by `python -m training data render`; only those that exist at the
-    start are used."""
+    """Folder or URL of rendered records, as written by `python -m training data render`; only records that exist at
+    the start are used."""
     held_out_records: str | None = None
     """Folder or URL of held-out records to measure on, as written by `python -m training data held-out`."""
     rendered_share: Share = 0.5
@@ -88,7 +88,7 @@ def normalise(photos: Tensor) -> Tensor:
 
 
 def recoloured(photos: Tensor, generator: torch.Generator) -> Tensor:
-    """Change the light of photos (B, 3, h, w): gain of each channel, contrast and brightness."""
+    """Change the light in photos (B, 3, h, w): gain of each channel, contrast and brightness."""
     gain = 1 + 0.15 * (2 * torch.rand((len(photos), 3, 1, 1), generator=generator) - 1)
     contrast = 0.75 + 0.5 * torch.rand((len(photos), 1, 1, 1), generator=generator)
     shift = 0.2 * torch.rand((len(photos), 1, 1, 1), generator=generator) - 0.1

@@ -1,4 +1,4 @@
-"""Ranges of the sizes of small models with four stages: the largest of them has a few hundred million weights."""
+"""Allowed sizes of small models with four stages; the largest such model has a few hundred million weights."""
 
 from __future__ import annotations
 

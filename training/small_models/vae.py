@@ -31,49 +31,51 @@ from .part_training import PartTraining, log_scores, save_part, train_part
 
 @dataclass(frozen=True)
 class VAETraining(PartTraining):
-    """Settings of the autoencoder's training."""
+    """Settings for training the autoencoder."""
 
     run: str = "runs/vae"
     """Run folder: checkpoints, logs, images, and finally vae.safetensors and vae.json."""
     steps: Count = 2500
-    """Optimizer steps."""
+    """Optimiser steps."""
     learning_rate: Rate = 0.002
     """Peak learning rate, reached after the warm-up."""
     weight_decay: Weight = 0.001
     """Decoupled weight decay."""
     ema_decay: Decay = 0.995
-    """Decay of the average of the weights, which is measured and exported."""
+    """Decay of the weights' moving average, which is measured and exported."""
     vae: VAEConfig = field(default_factory=lambda: VAEConfig(block_out_channels=(32, 64, 128, 128), layers_per_block=1))
     """Shape of the autoencoder; its scaling_factor is measured on flat garments at the end."""
     init: str | None = None
-    """A finished vae.safetensors to start from: weights with the same name and shape are copied, so that changing the
-    number of latent channels affects only the layers next to the latent; None for random weights."""
+    """A finished vae.safetensors to start from; None for random weights. Weights with the same name and shape are
+    copied, so changing the number of latent channels only affects the layers next to the latent."""
     decoder_of: str | None = None
-    """A finished vae.safetensors whose decoder alone is trained: its latents, and models for them, stay valid."""
+    """A finished vae.safetensors of which only the decoder is trained, so that its latents, and models trained on
+    them, stay valid."""
     crop: Side = 128
     """Side of the square crops in pixels, a multiple of the downscale factor."""
     whole_share: Share = 0.2
     """Fraction of the steps, at the end, that use whole images, with the same number of pixels per step."""
     garment_share: Share = 0.6
-    """Fraction of flat garments; the rest are person views."""
+    """Fraction of the images that show flat garments; the rest are views of people."""
     l1_weight: Weight = 1.0
     """Weight of the mean absolute error (images in -1..1)."""
     mse_weight: Weight = 4.0
     """Weight of the mean squared error."""
     edge_weight: Weight = 1.0
-    """Weight of the absolute error of horizontal and vertical differences, for sharp edges and letters."""
+    """Weight of the absolute error of differences between neighbouring pixels, for sharp edges and letters."""
     colour_weight: Weight = 0.0
-    """Weight of the squared error of 8-pixel averages, without which small networks lose a colour axis to edges."""
+    """Weight of the squared error of 8-pixel averages; without this term, small networks give up a colour axis for
+    edges."""
     colour_from: CountOrNone = 0
-    """First step with this term."""
+    """First step with the colour term."""
     kl_weight: Weight = 1e-5
     """Weight of the KL divergence per latent value."""
     latent_noise: Share = 0.1
-    """Maximum noise added to the latent, in its standard deviations, for robust decoding."""
+    """Maximum noise added to the latent for robust decoding, in standard deviations of the latent."""
 
 
 def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
-    """Images of a step, (B, 3, h, w) in -1..1; depends only on config.seed and the step."""
+    """Images for a step, (B, 3, h, w) in -1..1, which depend only on config.seed and the step."""
     generator = step_generator(config.seed, step)
     whole = step >= config.steps * (1 - config.whole_share)
     count = config.batch
@@ -123,7 +125,7 @@ def vae_loss(vae: AutoencoderKL, pictures: Tensor, config: VAETraining, step: in
 
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> tuple[Tensor, Tensor]:
-    """Decoded images (B, 3, h, w) in 0..1 of uint8 images, and their latents (B, 4, h / 8, w / 8)."""
+    """Encode and decode uint8 images: decoded images (B, 3, h, w) in 0..1, and latents (B, 4, h / 8, w / 8)."""
     decoded, latents = [], []
     device = next(vae.parameters()).device
     for some in pictures.split(8):
@@ -153,7 +155,7 @@ def standardise_latent(vae: AutoencoderKL, pictures: Tensor, config: VAETraining
 
 
 def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture: Path | None) -> dict[str, float]:
-    """PSNR in dB on held-out pairs (mean over images) and the latent's spread; `picture`: path of an image grid."""
+    """PSNR in dB on held-out pairs (mean over images) and the latent's spread; writes an image grid to `picture`."""
     rows = spread(len(pairs), config.validation_pairs)
     garments, persons = pairs.take("garment", rows), pairs.take("person", rows)
     silhouettes = pairs.take("silhouette", rows) > 127  # (B, 1, h, w)
@@ -176,9 +178,9 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
 
 
 def initial_vae(config: VAETraining) -> AutoencoderKL:
-    """Random weights, replaced by those of `init` where they fit; or a finished VAE with a frozen encoder.
+    """A VAE with random weights, replaced by those of `init` where they fit, or `decoder_of` with a frozen encoder.
 
-    Raises IGRError if no weight of `init` fits, or for a decoder_of with a different shape.
+    Raises IGRError if no weight of `init` fits, or if `decoder_of` has a different shape.
     """
     if config.decoder_of is None:
         vae = build_vae(config.vae)
@@ -187,14 +189,14 @@ def initial_vae(config: VAETraining) -> AutoencoderKL:
         return vae
     vae, shape = load_vae(config.decoder_of)
     if replace(shape, scaling_factor=config.vae.scaling_factor) != config.vae:
-        raise IGRError(f"{config.decoder_of} does not have the shape of this config's vae.")
+        raise IGRError(f"{config.decoder_of} does not have the shape of this config's vae: use another file.")
     vae.decoder.requires_grad_(True)
     vae.post_quant_conv.requires_grad_(True)
     return vae
 
 
 def take_over(vae: AutoencoderKL, path: str) -> None:
-    """Copy the weights of a finished VAE with the same names and shapes; raises IGRError if there are none."""
+    """Copy a finished VAE's weights that have the same names and shapes; raises IGRError if there are none."""
     found, _ = load_vae(path)
     own, given = vae.state_dict(), found.state_dict()
     fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
@@ -241,7 +243,7 @@ def save_vae(vae: AutoencoderKL, config: VAETraining, scores: dict[str, float], 
 
 
 def by_kind(vae: AutoencoderKL, pairs: DrawnPairs, count: int, config: VAETraining) -> dict[str, list[float]]:
-    """PSNR in dB on garment pixels of `count` pairs of each kind, flat and worn: `rendered, flat` and so on."""
+    """PSNR in dB on garment pixels of `count` drawn and `count` rendered pairs, by `rendered, flat` and so on."""
     found: dict[str, list[float]] = {}
     for kind in ("drawn", "rendered"):
         rows = [row for row, name in enumerate(pairs.names) if name.startswith("seed-") == (kind == "drawn")]
@@ -271,12 +273,12 @@ def _boxes(masks: Tensor) -> Tensor:
 
 
 def _between(marks: Tensor, dim: int) -> Tensor:
-    """Mark everything from the first to the last mark along an axis."""
+    """Mark everything between the first and the last mark along an axis."""
     return (marks.cummax(dim).values & marks.flip(dim).cummax(dim).values.flip(dim)).bool()
 
 
 def psnr(truth: Tensor, decoded: Tensor, where: Tensor) -> Tensor:
-    """PSNR in dB of each decoded image in 0..1 against the uint8 truth, inside a mask (B, 1, h, w): (B,)."""
+    """PSNR in dB, (B,), of decoded images in 0..1 compared with the uint8 truth, inside a mask (B, 1, h, w)."""
     error = (truth.float() / 255 - decoded).square().mean(1, keepdim=True)
     mse = (error * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp(min=1)
     return -10 * mse.clamp(min=1e-8).log10()

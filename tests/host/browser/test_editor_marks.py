@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def shown_mask(page: Page) -> Image.Image:
-    """The mask that lies over the photo, white and transparent."""
+    """The mask that is shown over the photo, white and transparent."""
     script = f"""() => {{
         const {{mask}} = {EDITOR}, sheet = document.createElement("canvas");
         [sheet.width, sheet.height] = [mask.width, mask.height];

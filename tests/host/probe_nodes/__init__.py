@@ -112,8 +112,8 @@ class ProbeOriginalLayout:
             converted[f"{part}.{names[name]}" if part in ("denoiser", "garmnet") else key] = value
         path = Path(folder_paths.models_dir) / "igr" / target
         save_file(converted, path, metadata={**metadata, "padding": ""})
-        # The host maps the file into memory, and the CPU's kernels round otherwise where weights begin off a multiple
-        # of 16 bytes: the same place in both files gives the same bits.
+        # The host maps the file into memory, and the CPU's kernels round differently if weights do not begin at a
+        # multiple of 16 bytes. The same offset in both files gives the same bits.
         padding = (header(folder_paths.get_full_path("igr", source)) - header(path)) % 64
         save_file(converted, path, metadata={**metadata, "padding": " " * padding})
         return ()

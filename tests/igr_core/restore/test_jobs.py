@@ -28,7 +28,7 @@ class Failing:
         self.error: Exception | None = error
         self.after = after
 
-    def restore(self, view: object, category: str, **_: object) -> Tensor:
+    def restore(self, view: object, category: str, sampling: object, **_: object) -> Tensor:
         if self.error is not None:
             error, self.error = self.error, None
             raise error

@@ -1,4 +1,4 @@
-"""The labels of the garment of each category, on label maps made by hand and on drawn persons."""
+"""The labels of each category's garment, on handmade label maps and on drawn persons."""
 
 import numpy as np
 import pytest

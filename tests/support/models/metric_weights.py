@@ -3,7 +3,7 @@
 AlexNet, VGG-16 (its classifier is a single repeated 0, because no metric uses it) and torch-fidelity's Inception have
 their true names and shapes. The two TorchScript files are small: a CLIP of one narrow layer, whose widths
 torch-fidelity reads off its tensors, and clean-fid's Inception is replaced by a network of two layers with the same
-interface (`layers`, 299x299 in, 2,048 features out), because the true one of 90 MB would not test anything else.
+interface (`layers`, 299x299 in, 2,048 features out), because the true 90 MB network would not test anything else.
 """
 
 from __future__ import annotations

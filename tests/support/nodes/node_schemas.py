@@ -52,7 +52,7 @@ class Input:
 
     @property
     def value_count(self) -> int:
-        """Values that a workflow holds for this widget: a box is kept whole and again as its four numbers."""
+        """Values that a workflow holds for this widget: a box is stored as a whole and as its four numbers."""
         return 5 if self.box else 1 + self.control
 
 

@@ -1,6 +1,6 @@
-"""A summary of a record rendered on one machine: a few kilobytes with which records of other machines are compared.
+"""A summary of a record rendered on one machine: a few kilobytes to compare records from other machines with.
 
-`python -m tests.support.rendered.reference` regenerates it after an intended change of the rendering.
+`python -m tests.support.rendered.reference` regenerates it after an intended change to the rendering.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Views without a studio: a shirt of bent sheets, an arm of skin, a head with hair and eyes, before a wall."""
+"""Views without a studio: a shirt of bent sheets, an arm of skin, a head with hair and eyes, in front of a wall."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def same(one: Path, other: Path) -> None:
     assert curve(one).keys() == curve(other).keys()
     assert list(curve(one).values()) == pytest.approx(list(curve(other).values()), abs=1e-5)
     left, right = weights(one), weights(other)
-    # AdamW's first steps are the gradient's sign, which rounding turns where it is all but 0: so the mean
+    # AdamW's first steps are the gradient's sign, which rounding flips near 0, so the mean is compared
     off = torch.cat([(left[name] - right[name]).abs().flatten() for name in left])
     assert float(off.mean()) < 1e-6, float(off.mean())
 

@@ -85,7 +85,7 @@ def test_side_view_by_shoulders_by_hips_and_not_without():
     no_shoulders = {name: at for name, at in turned.items() if "shoulder" not in name}
     assert score(worn(joints=no_shoulders), CONFIG).side_view == pytest.approx(0.5, abs=0.02)
     assert score(worn(), CONFIG).side_view < 0.05
-    broad = CurationConfig(facing_shoulders=0.9, facing_hips=0.54)  # of people twice as broad, the same is a side view
+    broad = CurationConfig(facing_shoulders=0.9, facing_hips=0.54)  # for broader people, this is a side view
     assert score(worn(), broad).side_view == pytest.approx(0.5, abs=0.02)
 
 

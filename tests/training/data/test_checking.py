@@ -30,8 +30,8 @@ def test_each_wrong_file_is_named_once(copy: Tree) -> None:
     for report, name in zip(reports, ("image/00000", "cloth/00001", "cloth-mask/00002", "00003_00_key"), strict=False):
         assert name in report.problems[0]
     text = summary(source, reports)
-    assert "6 pairs; upper 6" in text and "photos 96x128 (5)" in text and "joints of 4" in text
-    assert "parsing maps of 5" in text
+    assert "6 pairs; upper 6" in text and "photos 96x128 (5)" in text and "joints for 4" in text
+    assert "parsing maps for 5" in text
 
 
 def test_the_summary_says_what_was_skipped_and_sizes(copy: Tree, tree: Tree) -> None:

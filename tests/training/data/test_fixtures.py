@@ -54,7 +54,7 @@ def test_dresscode(tree: Tree) -> None:
     assert names(root) == expected
     points = json.loads((root / "dresses/keypoints/000008_2.json").read_text())["keypoints"]
     assert len(points) == 18 and {len(point) for point in points} == {4}
-    assert max(point[1] for point in points) > 128  # of 512, not of the picture's 128
+    assert max(point[1] for point in points) > 128  # relative to 512, not to the image's 128
     third = [line.split()[2] for line in (root / "train_pairs.txt").read_text().splitlines()]
     assert third == ["0", "0", "1", "1", "2", "2"]
 

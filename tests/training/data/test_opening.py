@@ -60,7 +60,7 @@ def test_a_folder_too_high_is_reported_with_the_right_ones(copy: Tree) -> None:
 def test_an_unknown_folder_is_refused_with_the_layouts_tried(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     with pytest.raises(
-        IGRError, match=r"none of these layouts was found: VITON-HD \(.*DressCode \(.*WebDataset shards"
+        IGRError, match=r"not a data set in any of these layouts: VITON-HD \(.*DressCode \(.*WebDataset shards"
     ):
         detect_layout(str(tmp_path / "a" / "b" / "c"))
     with pytest.raises(IGRError, match="is not an existing folder"):

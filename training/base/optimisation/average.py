@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Average:
-    """Exponential moving average of a module's trained weights, which covers fewer steps at the start of a run.
+    """Exponential moving average of a module's trained weights, over fewer steps at the start of a run.
 
     With a decay of 0 nothing is stored, and the current weights are used instead.
     """
@@ -32,7 +32,7 @@ class Average:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the average and the current weights: once to use the average, and again to continue training."""
+        """Exchange the average and the current weights; call it to use the average, and again to continue training."""
         for name, live in self._live.items():
             kept = live.detach().clone()
             live.copy_(self.weights[name])

@@ -12,7 +12,7 @@ from ..run.run_folder import RunFolder
 def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:
     """Return the value if it is finite; raises IGRError otherwise, so that corrupted weights are never saved.
 
-    `what` names the value in the message (the loss or the gradient norm of step `step`), and `remedy` is the advice.
+    In the message, `what` names the value (the loss or the gradient norm), and `remedy` is what to do.
     """
     if not math.isfinite(value):
         raise IGRError(

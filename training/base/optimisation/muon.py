@@ -17,7 +17,7 @@ class BatchedMuon(torch.optim.Muon):
     """torch's Muon with the same state and settings, but a different order of computation.
 
     torch orthogonalises one matrix after another in bfloat16, which takes longer than the whole backward pass on a
-    CPU without bfloat16 units. Learning rates are adjusted as by `match_rms_adamw`.
+    CPU without bfloat16 units. Learning rates are adjusted as in torch's `match_rms_adamw`.
     """
 
     dtype: torch.dtype = torch.float32

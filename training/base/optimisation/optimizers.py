@@ -17,14 +17,14 @@ OptimizerName = Literal["adamw", "muon", "adamw8bit", "adafactor"]
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Muon for matrices and convolution kernels (as matrices), AdamW for the rest: param groups 1 and 0.
+    """Muon for matrices and convolution kernels (as matrices; param group 1), AdamW for the rest (param group 0).
 
-    Muon is for networks trained from scratch; the paper uses AdamW. Sharded optimisers (ZeRO) split weights into flat
-    pieces, which cannot be orthogonalised: use AdamW with them.
+    Muon is for networks trained from scratch; the paper uses AdamW. Sharded optimisers (ZeRO) need AdamW, because they
+    split weights into flat pieces, which cannot be orthogonalised.
     """
 
     def __init__(self, groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> None:
-        """`groups`: AdamW's weights and Muon's, each with an `lr`."""
+        """`groups` are the weights for AdamW and those for Muon, each with an `lr`."""
         super().__init__(groups, {})
         rest, matrices = self.param_groups
         # Muon only accepts 2-D tensors, so each kernel is passed as a view that shares its memory
@@ -52,7 +52,7 @@ class MuonAdamW(torch.optim.Optimizer):
         """Step both optimisers with the learning rates of the param groups."""
         loss = closure() if closure is not None else None
         for weight, view in self._views:
-            view.data = _as_matrix(weight.detach(), weight)  # the model may have been moved since
+            view.data = _as_matrix(weight.detach(), weight)  # the model may have been moved in the meantime
             view.grad = None if weight.grad is None else _as_matrix(weight.grad, weight)
         for group, part in zip(self.param_groups, self._parts, strict=True):
             part.param_groups[0]["lr"] = group["lr"]
@@ -94,7 +94,7 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Build an optimiser for the trained weights among `named`; every param group stores its `peak_lr`.
 
-    `skip_muon`: substrings of the names of first and last layers, which use AdamW.
+    `skip_muon` contains substrings of the names of first and last layers, which use AdamW.
     """
     trained = [(path, weight) for path, weight in named if weight.requires_grad]
     matrices = [

@@ -8,7 +8,7 @@ from ..train_config import OptimizerConfig
 
 
 def rate_share(optimizer: OptimizerConfig, step: int, steps: int) -> float:
-    """Fraction of the peak learning rate at `step` of a run of `steps`."""
+    """Fraction of the peak learning rate at `step` in a run of `steps` steps."""
     if optimizer.schedule == "cosine":
         return cosine_rate(step, steps, optimizer.warmup_steps)
     share = min(1.0, (step + 1) / max(1, optimizer.warmup_steps))

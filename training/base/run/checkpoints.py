@@ -1,4 +1,4 @@
-"""Checkpoints of a run, written atomically, from which it resumes exactly; only the newest ones are kept."""
+"""Checkpoints from which a run resumes exactly. They are written atomically, and only the newest are kept."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Checkpoint:
 def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: int = 2) -> Path:
     """Write a checkpoint atomically, with the random state, then delete all but the newest `keep`.
 
-    Older checkpoints are only deleted after the new one is complete, so a full disk or a kill loses nothing. Damaged
-    files, and those of steps that this run has not reached, are ignored and renamed to end in `.damaged`.
+    Older checkpoints are only deleted after the new one is complete, so a full disk or a killed process loses nothing.
+    Damaged files, and those of steps that this run has not reached, are ignored and renamed to end in `.damaged`.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     if path.is_dir():  # a file cannot replace it
@@ -82,7 +82,7 @@ def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
 
 
 class DamagedError(Exception):
-    """A file of a checkpoint is missing, truncated, or not what was written."""
+    """A checkpoint's file is missing or truncated, or differs from what was written."""
 
 
 _DAMAGES = (
@@ -177,10 +177,10 @@ def _share(run: RunFolder, step: int, rank: int) -> Path:
 def load_latest(
     run: RunFolder, resume: bool = True, check: Callable[[dict[str, Any]], None] = lambda state: None
 ) -> Checkpoint | None:
-    """The newest complete checkpoint of a run; None if there is none yet.
+    """The newest complete checkpoint of a run; None if it has no checkpoints yet.
 
-    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. `check`
-    raises DamagedError for a state that is not complete; such a checkpoint is skipped like one that is damaged on
+    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. If
+    `check` raises DamagedError because a state is incomplete, its checkpoint is skipped like one that is damaged on
     disk. Raises IGRError if there are checkpoints but all are damaged, or if one cannot be read.
     """
     paths = _newest_first(run)
@@ -208,14 +208,14 @@ def load_latest(
 
 
 def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> None:
-    """Restore the random state and remove the log lines that will be written again (in one process only)."""
+    """Restore the random state, and remove the log lines that will be written again if `rewind` (one process only)."""
     restore_random_state(checkpoint.random)
     if rewind:
         run.rewind(checkpoint.step)
 
 
 def _newest_first(run: RunFolder) -> list[Path]:
-    """Checkpoints by step; other files in the folder are ignored."""
+    """Checkpoints sorted by step, the newest first; other files in the folder are ignored."""
     named = (path for path in run.checkpoints.glob("step-*.pt") if _NAME.fullmatch(path.name))
     return sorted(named, key=_step, reverse=True)
 

@@ -15,7 +15,7 @@ from igr_core.errors import IGRError
 def locked(folder: Path, in_use: str) -> Iterator[None]:
     """Hold the lock of a folder; the operating system releases it even if the process is killed.
 
-    Raises IGRError with the sentence `in_use` if another process holds it, and if the folder cannot be written to.
+    Raises IGRError with the message `in_use` if another process holds the lock, or if the folder cannot be written to.
     """
     lock = FileLock(folder / ".lock", timeout=0)
     try:

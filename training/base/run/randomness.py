@@ -30,7 +30,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Restore every generator to a state from random_state, including those of the GPUs that this machine has."""
+    """Restore every generator, including those of this machine's GPUs, to a state from random_state."""
     random.setstate(_of_python(state))
     np.random.set_state(_of_numpy(state))
     torch.set_rng_state(state["torch"])
@@ -39,7 +39,7 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
 
 
 def check_random_state(state: Any) -> None:
-    """Raise some error if restore_random_state could not restore a state; no generator is changed."""
+    """Raise an error if restore_random_state could not restore a state; no generator is changed."""
     random.Random().setstate(_of_python(state))
     np.random.RandomState().set_state(_of_numpy(state))
     torch.Generator().set_state(state["torch"])

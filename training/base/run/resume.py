@@ -1,4 +1,4 @@
-"""Check that a resumed run has the same config."""
+"""Check that a run is resumed with the same config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from igr_core.errors import IGRError
 
 
 def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> None:
-    """Raise IGRError with the first entry in which two JSON configs differ, except those in `free`.
+    """Raise IGRError naming the first entry in which two JSON configs differ, except those in `free`.
 
     `before` is the config that the run in `where` was trained with, `now` the config to resume with.
     """
@@ -34,7 +34,7 @@ def _is_free(name: str, free: Collection[str]) -> bool:
 
 
 def flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Entries of nested mappings by dotted names; tuples are compared as lists."""
+    """Entries of nested mappings by dotted names; tuples become lists, as in JSON."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from flat(value, f"{name}.{key}" if name else str(key))

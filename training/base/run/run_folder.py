@@ -82,10 +82,10 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder against other training processes; raises IGRError if one is running in it.
+        """Lock the folder against other training runs; raises IGRError if one is using it.
 
-        Only the first process of a distributed run takes the lock. Also raises IGRError if a folder exists
-        under the name of a file that the run writes, or a file under the name of a folder.
+        Only the first process of a distributed run takes the lock. Also raises IGRError if a folder has the name of
+        a file that the run writes, or a file the name of a folder.
         """
         self._check_names()
         if launched_processes().rank > 0:
@@ -135,7 +135,7 @@ def text_of(path: Path) -> str:
 def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
     """(step, metric, value) rows of a metrics.csv, and the number of damaged lines.
 
-    Of several values for the same step and metric, the last is used. Lines with a value that is not finite count as
+    If a step and metric have several values, the last is used. Lines with a value that is not finite count as
     damaged. A file that does not exist has no rows; raises IGRError if the file cannot be read.
     """
     lines = text_of(path).split("\n")

@@ -14,7 +14,7 @@ from .checkpoints import DamagedError
 
 
 def json_entry(state: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The mapping that an entry contains as JSON; raises DamagedError if the entry is missing or is not a mapping."""
+    """The mapping in an entry of JSON text; raises DamagedError if the entry is missing or contains no mapping."""
     text = state.get(name)
     if not isinstance(text, str):
         raise DamagedError(f"it has no {name}")
@@ -28,14 +28,14 @@ def json_entry(state: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def check_kind(data: Mapping[str, Any], name: str, kind: type | tuple[type, ...], where: str = "it") -> None:
-    """Raise DamagedError unless the entry `name` is of a type; bool does not count as int."""
+    """Raise DamagedError unless the entry `name` has the type `kind`; bool does not count as int."""
     value = data.get(name)
     if name not in data or not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         raise DamagedError(f"{where} has no valid {name}")
 
 
 def check_tensors(found: Any, wanted: Mapping[str, Tensor], what: str) -> None:
-    """Raise DamagedError unless `found` has the tensors of `wanted` in the same shapes; `what` names `found`."""
+    """Raise DamagedError unless `found` has all tensors of `wanted`, in the same shapes; `what` names `found`."""
     if not isinstance(found, Mapping):
         raise DamagedError(f"it has no {what}")
     for name, tensor in wanted.items():
@@ -48,9 +48,9 @@ def check_tensors(found: Any, wanted: Mapping[str, Tensor], what: str) -> None:
 
 
 def check_training(state: Mapping[str, Any], model: str, weights: Mapping[str, Tensor], average: set[str]) -> None:
-    """Raise DamagedError unless a state has a model's `weights` in the entry `model`, their average and the optimiser.
+    """Raise DamagedError unless a state has a model's weights, their average and the optimiser.
 
-    `average` contains the names of the averaged weights.
+    `model` is the entry that contains the weights, `weights` their names and shapes, `average` the averaged names.
     """
     check_tensors(state.get(model), weights, model)
     if foreign := [str(name) for name in state[model] if name not in weights]:

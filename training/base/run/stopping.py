@@ -9,10 +9,10 @@ from typing import Any
 
 
 class StopRequest:
-    """Within the context, the first Ctrl-C or SIGTERM requests a stop, which the loop checks after each step.
+    """Context in which the first Ctrl-C or SIGTERM requests a stop, which the loop checks for after each step.
 
-    The second one has its usual effect. Handlers are restored on exit. Outside the main thread, where Python does not
-    allow handlers, this does nothing.
+    The second signal has its usual effect. Handlers are restored on exit. Outside the main thread, where Python does
+    not allow handlers, this does nothing.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)

@@ -10,13 +10,13 @@ python=${PYTHON:-.venv/bin/python}
 configs=training/configs/evidence
 runs=runs/hqft
 
-prepare() { # arguments: the prepared set, then its pairs
+prepare() { # arguments: name of the prepared set, then options that select its pairs
     local out=$1
     shift
     "$python" -m training prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
 }
 
-train() { # arguments: config, run folder, further entries; a complete run with the same settings is not repeated
+train() { # arguments: config, run folder, further options; a complete run with the same settings is not repeated
     local config=$1 run=$2
     shift 2
     "$python" -m training train "$configs/$config.yaml" --run "$run" "$@"

@@ -1,1 +1,1 @@
-"""How a step is computed, and what it costs: precision, processes, adapters, memory."""
+"""How a step is computed, and at what cost: precision, processes, LoRA, memory."""

@@ -29,7 +29,7 @@ from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers
 
 ROOMY_CARD = 120e9
-"""Memory in bytes of a GPU that needs no checkpointing at the paper's scale."""
+"""GPUs with at least this many bytes of memory need no checkpointing at the paper's scale."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Acceleration:
     compile: bool
     """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
-    """Activations that the backward pass recomputes: none, all but those of matrix products, convolutions and
-    attention, or all in each block."""
+    """Activations that the backward pass recomputes: none; all except those of matrix products, convolutions and
+    attention; or all of each block."""
     muon: Literal["no", "bf16"] = "no"
     """Precision of Muon's orthogonalisation."""
 
@@ -63,7 +63,7 @@ class Acceleration:
 
 
 def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
-    """The settings in the config, with `auto` resolved to the fastest on this device; `sharded` means with ZeRO-2.
+    """The config's settings, with `auto` resolved to the fastest on this device; `sharded` means with ZeRO-2.
 
     Raises IGRError for bf16 on a GPU without support for it, `compile` without a C++ compiler, or channels_last with
     ZeRO-2.
@@ -126,13 +126,13 @@ def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run compiled layers eagerly, for images and losses with batch sizes that differ from training."""
+    """Context in which compiled layers run eagerly, for batch sizes that differ from those in training."""
     with torch.compiler.set_stance("force_eager"):
         yield
 
 
 def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
-    """Descriptions of settings that differ from those in a checkpoint; fields that it lacks are ignored."""
+    """Descriptions of settings that differ from those in a checkpoint; fields that the checkpoint lacks are ignored."""
     values = asdict(now)
     before = {"muon": "no", **before}  # before this setting existed, Muon always used float32
     return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]

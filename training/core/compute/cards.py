@@ -10,7 +10,7 @@ class Card:
     """A GPU model."""
 
     name: str
-    """Name in tables; CUDA's name contains each of its words."""
+    """Name in tables; the name that CUDA reports contains each of its words."""
     peak: float
     """Dense bfloat16 TFLOP/s with float32 accumulation, from the data sheet."""
     memory: float
@@ -29,7 +29,7 @@ CARDS = (
     Card("H100", 989.0, 85.0, 0.25, 2.80),
     Card("H200", 989.0, 150.0, 0.27, 3.50),
 )
-"""The A100's efficiency comes from published runs of SD1.5's size; the others are scaled by memory bandwidth."""
+"""The A100's efficiency comes from published runs at SD1.5's size; the others are scaled by memory bandwidth."""
 
 
 def card_named(name: str) -> Card | None:

@@ -41,7 +41,7 @@ class Engine:
         accelerate_optimizer(optimizer, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
-        # ZeRO-2 reduces gradients in the order they arrive, which must be the same in every process
+        # ZeRO-2 reduces gradients in the order in which they arrive, which must be the same in every process
         model.every_branch = self.sharded
 
     @property
@@ -63,9 +63,9 @@ class Engine:
         return f"{_processes(count)}{wrapper} on {self.device.type}: {how}"
 
     def step(self, loss: Tensor) -> float | None:
-        """Accumulate the loss's gradients and, once complete, take the step; returns the gradient's norm, or else None.
+        """Accumulate the loss's gradients; once they are complete, take the step and return their norm, otherwise None.
 
-        If the norm is not finite, it is returned and the step is skipped; DeepSpeed takes the step nevertheless.
+        If the norm is not finite, the step is skipped, except by DeepSpeed, and the norm is still returned.
 
         Call this inside `accelerator.accumulate`.
         """
@@ -83,13 +83,13 @@ class Engine:
         return float(norm) if norm is not None else None
 
     def optimizer_state(self) -> dict[str, Any]:
-        """State for a checkpoint: that of the whole optimiser or, with ZeRO-2, of this process's part."""
+        """Optimiser state for a checkpoint: all of it or, with ZeRO-2, this process's part."""
         if not self.sharded:
             return self.optimizer.state_dict()
         return self.optimizer.optimizer.optimizer.state_dict()
 
     def load(self, model: dict[str, Tensor], optimizer: dict[str, Any]) -> None:
-        """Restore weights and optimiser from a checkpoint; the peak learning rates are the config's."""
+        """Restore weights and optimiser from a checkpoint; the peak learning rates of the config are kept."""
         self.bare.load_state_dict(model)
         with peaks_kept(self.optimizer):
             if not self.sharded:
@@ -101,7 +101,7 @@ class Engine:
 
 
 def wants_zero2(config: TrainConfig) -> bool:
-    """Whether to use ZeRO-2: if the config selects it and a launcher is used; one process has nothing to shard."""
+    """Whether to use ZeRO-2: the config selects it, and a launcher is used (one process has nothing to shard)."""
     if config.sharding != "zero2":
         return False
     if launched_processes().launched:
@@ -111,7 +111,7 @@ def wants_zero2(config: TrainConfig) -> bool:
 
 
 def peer_lost(error: BaseException) -> bool:
-    """Whether an error of torch.distributed means that another process of the run has died."""
+    """Whether an error from torch.distributed means that another process of the run has died."""
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _PEER_LOST)
 
 

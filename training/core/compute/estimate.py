@@ -1,4 +1,4 @@
-"""Estimate the memory and operations of a training run without running it: `python -m training estimate CONFIG`."""
+"""Estimate a training run's memory and operations without running it: `python -m training estimate CONFIG`."""
 
 from __future__ import annotations
 
@@ -111,13 +111,13 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
 
 
 class Autocast(TorchFunctionMode):
-    """CUDA's autocast to bfloat16 for meta tensors, which torch's own autocast ignores.
+    """Like CUDA's autocast to bfloat16, but for meta tensors, which torch's autocast ignores.
 
     Matrix products and convolutions are computed in bfloat16, norms return float32, and each weight is cast once.
     """
 
     def __init__(self, kept: dict[int, Any]) -> None:
-        """`kept` contains the storages already counted, by address; copies of weights are added to it."""
+        """`kept` contains the storages already counted, by address; the copies of weights are added there."""
         super().__init__()
         self.bytes = 0
         """Bytes of the copies of weights."""
@@ -177,7 +177,7 @@ def _forward(nets: IGR, config: TrainConfig) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, not the attention map."""
+    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, but no attention map."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

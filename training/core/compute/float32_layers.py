@@ -19,7 +19,7 @@ class Float32GELU(nn.GELU):
     """GELU that computes in float32."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Accepts any shape; returns the input's precision."""
+        """Accepts any shape; the result has the input's precision."""
         return F.gelu(input.float(), approximate=self.approximate).to(input.dtype)
 
 
@@ -27,12 +27,12 @@ class Float32GEGLU(GEGLU):
     """Gated linear unit whose GELU computes in float32."""
 
     def gelu(self, gate: Tensor) -> Tensor:
-        """Accepts any shape; returns the input's precision."""
+        """Accepts any shape; the result has the input's precision."""
         return F.gelu(gate.float()).to(gate.dtype)
 
 
 def use_float32_layers(root: nn.Module) -> None:
-    """Replace layer norm and GELU layers with those of this module, which share their parameters."""
+    """Replace layer norm and GELU layers with the ones in this module, which share the parameters."""
     for parent in list(root.modules()):
         for name, child in list(parent.named_children()):
             layer = _float32(child)

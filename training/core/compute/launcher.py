@@ -1,4 +1,4 @@
-"""Settings in a launcher's environment, which the config overrides."""
+"""Make the config override the settings in a launcher's environment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACES = (
     "ACCELERATE_DEBUG_MODE",
     "ACCELERATE_BYPASS_DEVICE_MAP",
 )
-"""Variables that accelerate may still read, for the placement of processes and for their logs."""
+"""Variables that accelerate may still read, for placing and logging processes."""
 _YES_OR_NO = ("1", "true", "yes", "y", "t", "on", "0", "false", "no", "n", "f", "off")
 
 _ENGINES = {
@@ -32,13 +32,13 @@ _ENGINES = {
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism config",
     "ACCELERATE_USE_SAGEMAKER": "SageMaker",
 }
-"""Engines that the trainer does not support, by the variable that selects them."""
+"""Engines that the trainer does not support, by the variable that selects each."""
 
 _PREFIXES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "XLA_USE_BF16", "XLA_DOWNCAST_BF16")
 
 
 def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None = None) -> None:
-    """Remove settings that would override the config from the environment, with a warning that names both values.
+    """Remove settings from the environment that would override the config, with a warning that names both values.
 
     Raises IGRError for an engine that the trainer does not support (FSDP, Megatron-LM), and for a device or switch
     that accelerate could not use.
@@ -49,7 +49,7 @@ def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None 
         if found.get(name, "").lower() in ("1", "true", "yes"):
             raise IGRError(
                 f"The launcher selects {engine} ({name}={found[name]}), but the config has sharding: "
-                f"{config.sharding}. Remove {engine} from the launcher's file; use sharding `none` or `zero2`."
+                f"{config.sharding}. Remove {engine} from the launcher's file, and use sharding `none` or `zero2`."
             )
     ours = {
         "ACCELERATE_MIXED_PRECISION": ("precision", config.precision),

@@ -1,4 +1,4 @@
-"""Low-rank adapters for the denoiser (peft): added before training, and merged into its weights for export."""
+"""Low-rank adapters for the denoiser (peft), added before training and merged into its weights for export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 def add_lora(model: IGR, config: LoraConfig) -> None:
-    """Freeze the denoiser and add adapters to its attention that initially change nothing.
+    """Freeze the denoiser, and add adapters to its attention that initially have no effect.
 
     Raises IGRError if peft is not installed.
     """
@@ -31,7 +31,7 @@ def add_lora(model: IGR, config: LoraConfig) -> None:
 
 
 def merge_lora(model: IGR) -> None:
-    """Merge any adapters into their weights and restore the denoiser's parameter names."""
+    """Merge any adapters into the weights, and restore the denoiser's parameter names."""
     try:
         from peft.tuners.lora import LoraLayer
     except ImportError:  # add_lora needs peft, so there are no adapters

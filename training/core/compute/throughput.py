@@ -17,7 +17,7 @@ from .estimate import estimate
 
 
 class Throughput:
-    """A clock that only runs during steps, not during validation and checkpoints."""
+    """A clock that runs during steps, but not during validation and checkpoints."""
 
     def __init__(self, config: TrainConfig, model: ModelConfig, processes: int, device: torch.device) -> None:
         """`processes` share each step. On a known GPU, a step's operations are counted once, without running it."""

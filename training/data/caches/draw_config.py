@@ -1,4 +1,4 @@
-"""Settings of a cache of drawn pairs, in a module of their own so that commands show the defaults quickly."""
+"""Settings for a cache of drawn pairs, in a module of their own so that commands can show the defaults quickly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from igr_core.ranges import Ranged, Share
 
 @dataclass(frozen=True)
 class DrawConfig(Ranged):
-    """Settings for drawing pairs, the same for all shards of a folder."""
+    """Settings for drawing pairs, the same for all shards in a folder."""
 
     size: tuple[Side, Side] = (192, 256)
     """Width and height in pixels of person, mask, garment and silhouette."""
@@ -30,4 +30,4 @@ class DrawConfig(Ranged):
     corrupt_strength: Share = 0.5
     """Maximum strength (0..1) of the corruption; the strength of each mask is drawn between 0 and this value."""
     correspondence: bool = False
-    """Store the correspondence of each drawn pair; that of rendered pairs is always stored."""
+    """Store the correspondence of drawn pairs; for rendered pairs, it is always stored."""

@@ -1,4 +1,4 @@
-"""A cache of drawn synthetic pairs: uint8 shards on disk that grow, resume and are memory-mapped when read."""
+"""A cache of drawn pairs: uint8 shards on disk that can be extended and resumed, and are memory-mapped when read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Images of a pair, each uint8 (C, h, w)."""
 
 CORRESPONDENCE = "correspondence"
-"""An additional tensor of rendered pairs and, if requested, of drawn ones: float16 (2, h, w), see
+"""An additional tensor of rendered pairs and, if requested, of drawn pairs: float16 (2, h, w), as returned by
 DrawnPairs.correspondence."""
 
 Job = TypeVar("Job")
@@ -52,7 +52,7 @@ class Drawn:
     """One drawn pair as arrays."""
 
     seed: int
-    """Seed from which it was drawn."""
+    """Seed that the pair was drawn from."""
     pictures: dict[str, np.ndarray]
     """uint8 (C, h, w) for each name in FIELDS."""
     label: dict[str, Any]
@@ -61,7 +61,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Origin:
-    """What the pairs of a shard were made from."""
+    """What the pairs in a shard were made from."""
 
     generator: str
     """Fingerprint of the generator's code."""
@@ -70,7 +70,7 @@ class Origin:
 
 
 def draw(seed: int, config: DrawConfig) -> Drawn:
-    """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
+    """Draw a seed's pair as the model sees it: view, mask, crop, and the flat garment."""
     pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.correspondence)
     drawn, view = lay_out(pair, seed, seed, config)
     if pair.correspondence is None:
@@ -104,7 +104,7 @@ def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Dra
 
 
 def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
-    """Draw the pairs of the seeds from start to start + count - 1 into shards; complete shards are kept.
+    """Draw the pairs for seeds start to start + count - 1 into shards; complete shards are kept.
 
     Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
     Raises IGRError for a folder drawn with other settings or by another version of the generator, or for settings
@@ -126,7 +126,7 @@ def fill_shards(
     origin: Origin,
     workers: int,
 ) -> int:
-    """Make and write the pairs of each shard's jobs; complete shards are kept. Returns the number of pairs made.
+    """Make the pairs for each shard's jobs and write them; complete shards are kept. Returns the number of pairs made.
 
     Raises IGRError for shards that were made with other settings or from another origin.
     """
@@ -148,7 +148,7 @@ class DrawnPairs:
     """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, limit: int | None = None) -> None:
-        """Open every shard of `folder`, ordered by seed; with `limit`, only the first pairs are used."""
+        """Open every shard in `folder`, ordered by seed; with `limit`, only the first pairs are used."""
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
             raise IGRError(
@@ -170,7 +170,7 @@ class DrawnPairs:
         self.categories: list[str] = [label["category"] for label in labels]
         """Category of each pair."""
         self.attributes: list[dict[str, Any]] = [label["attributes"] for label in labels]
-        """The generator's attributes of each pair."""
+        """Attributes of each pair, from the generator."""
         self.visible: list[float] = [label["visible"] for label in labels]
         """Fraction of the photo that shows the garment; a pair near 0 is useless for training."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
@@ -180,7 +180,7 @@ class DrawnPairs:
         self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
         """Name of each pair."""
         self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
-        """Origin, as prepared shards record it."""
+        """Origin of the pairs, as recorded in prepared shards."""
         records = sorted({origin.records for _, _, _, origin in opened if origin.records})
         if records:
             held_out = max(self.seeds) >= HELD_OUT_START
@@ -211,7 +211,7 @@ class DrawnPairs:
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """Some pairs' PICTURES, each uint8 (B, C, h, w), and the correspondence if any of the pairs has it."""
+        """The PICTURES of some pairs, each uint8 (B, C, h, w), and their correspondence if any of the pairs has one."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
         maps = [self.correspondence(index) for index in chosen]
@@ -233,7 +233,7 @@ def fingerprint() -> str:
 
 
 class _drawings:
-    """Context manager for an iterator over the results of jobs, in order, made by worker processes or by this one."""
+    """Context manager that iterates over the results of jobs in order; worker processes or this process make them."""
 
     def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
         self._jobs, self._make = jobs, make

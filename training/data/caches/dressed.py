@@ -17,7 +17,7 @@ from .drawn import CORRESPONDENCE, Drawn, Origin, fill_shards, lay_out
 from .snapshot import Snapshot, take_snapshot
 
 NAME = "pairs-rendered-"
-"""Prefix of the names of shards of dressed pairs."""
+"""File name prefix of shards of dressed pairs."""
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,5 @@ def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampl
 
 
 def rendered_count(kind: str, count: int, share: float) -> int:
-    """Number of rendered photos or pairs among `count`, for `kind` drawn, rendered or mixed."""
+    """Number of rendered photos or pairs out of `count`, for a `kind` of drawn, rendered or mixed."""
     return {"drawn": 0, "rendered": count}.get(kind, round(count * share))

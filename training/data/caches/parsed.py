@@ -1,4 +1,4 @@
-"""A growing cache of photos and their parsing maps, in memory-mapped shards, to train segmenters and parsers."""
+"""A growing cache of photos and their parsing maps in memory-mapped shards, for training segmenters and parsers."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from .snapshot import take_snapshot
 SHARD = 250
 """Photos per file."""
 COARSE = DrawConfig().coarse
-"""Smallest repeat of a pattern in every second photo, as a fraction of the garment's length; others have no limit."""
+"""Smallest repeat of a pattern in every second photo, as a fraction of the garment's length; the rest have no limit."""
 
 
 RENDERED = "photos-rendered-"
-"""Prefix of the names of shards of dressed photos."""
+"""File name prefix of shards of dressed photos."""
 WORN_OVER = ("jacket", "cardigan")
-"""Prefixes of the names of cuts that are worn over a top."""
+"""Name prefixes of cuts that are worn over a top."""
 _OF_ATR = {"upper-clothes": "upper", "pants": "lower", "skirt": "lower", "dress": "full"}
-"""ATR's labels of clothes that have other names in LABELS, with these names."""
+"""ATR's labels for clothes whose names differ in LABELS, with their names there."""
 _KNOWN = {*_OF_ATR, *(name.replace("_", "-") for name in LABELS)}
 
 
@@ -81,7 +81,7 @@ class ParsedPhotos:
     """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, seeds: range | None = None, rendered: int | None = None) -> None:
-        """Open every shard of `folder`; drawn photos come first, ordered by seed.
+        """Open every shard in `folder`; drawn photos come first, ordered by seed.
 
         `seeds` selects the drawn photos, and `rendered` limits the number of rendered ones.
         """
@@ -159,8 +159,8 @@ def drawn_labels(
 ) -> tuple[np.ndarray, bool]:
     """Convert a rendered photo's ATR `parsing` to indices into LABELS, (h, w) uint8, and whether it shows a skirt.
 
-    ATR has one label for a jacket and the top beneath it. If the garment, whose pixels are `garment` (h, w), is
-    worn over a top, or a jacket over the garment, the outer one becomes a coat.
+    ATR has one label for a jacket and the top beneath it. If the garment, whose pixels are `garment` (h, w), is worn
+    over a top or under a jacket, the outer of the two becomes a coat.
     """
     words = [LABELS.index(_OF_ATR.get(name, name.replace("-", "_"))) if name in _KNOWN else 0 for name in ATR.labels]
     labels = np.array(words, np.uint8)[parsing]
@@ -176,13 +176,13 @@ class Parsed:
     """One photo with its labels."""
 
     seed: int
-    """Seed from which it was drawn, or that of the record from which it was dressed."""
+    """Seed of the drawn photo, or of the record that the photo was dressed from."""
     person: Image.Image
     """The photo, RGB."""
     parsing: Image.Image
     """Indices into LABELS, L."""
     skirt: bool
-    """Whether its `lower` garment is a skirt."""
+    """Whether the photo's `lower` garment is a skirt."""
 
 
 def _coarse(seed: int) -> float:
@@ -213,7 +213,7 @@ def _write_shard(path: Path, made: Sequence[Parsed], metadata: dict[str, str]) -
 def _open_shard(
     path: Path, size: tuple[int, int] | None = None, generator: str = "", records: str = ""
 ) -> dict[str, Tensor]:
-    """Memory-mapped tensors of a shard; with a size, raises IGRError if this version would draw it differently."""
+    """Memory-mapped tensors of a shard; given a size, raises IGRError if this version would draw other photos."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in ("person", "parsing", "skirt", "seed")}

@@ -1,4 +1,4 @@
-"""The records from which a folder is dressed: those that existed when it was started, even if more are rendered."""
+"""The records that a folder is dressed from: those that existed at the start, even if more are rendered later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
 
 SEEDS = "seeds"
-"""Entry of a shard's origin: ranges of the seeds from which the folder is dressed."""
+"""Entry in a shard's origin that lists the ranges of seeds from which the folder is dressed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Snapshot:
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
     """The records to dress into `folder`: those recorded in its shards (`pattern`), or all if it has no shards.
 
-    Logs their number. Raises IGRError if some of the recorded ones no longer exist, or if held-out records are mixed
+    Logs how many there are. Raises IGRError if some recorded ones no longer exist, or if held-out records are mixed
     with others.
     """
     seeds = RecordShards(records).seeds
@@ -104,7 +104,7 @@ def _shards(snapshot: Snapshot) -> RecordShards:
 
 @lru_cache(maxsize=4)
 def _opened(snapshot: Snapshot, dress_seed: int) -> tuple[RenderedPairs, list[int]]:
-    """The pairs of a folder with one dress seed, and the indices of those that belong to the snapshot."""
+    """The pairs dressed from a folder with one dress seed, and the indices of those that belong to the snapshot."""
     pairs = RenderedPairs(snapshot.records, RenderedConfig(dress_seed, keep_defects=snapshot.keep_defects))
     chosen = {seed for first, stop in snapshot.stretches for seed in range(first, stop)}
     return pairs, [row for row, place in enumerate(pairs.places) if place.seed in chosen]

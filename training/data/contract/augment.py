@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Augmentation of the photos of some pairs, drawn separately for each; flat garments are never changed."""
+    """Augmentation of the photos in some pairs, drawn separately for each photo; flat garments are never changed."""
 
     share: float = 0.0
     """Fraction of the pairs whose photo is augmented; 0 as in the paper."""
@@ -51,14 +51,14 @@ class Augmented:
     """Pixels added to x and y after scaling."""
 
     def places(self, places: np.ndarray) -> np.ndarray:
-        """Map points (h, w, 2) of the original photo to the augmented one; NaN for points that it no longer shows."""
+        """Map points (h, w, 2) in the original photo to the augmented one; NaN for points that are no longer inside."""
         moved = places * np.float32(self.scale) + np.float32(self.shift)
         inside = ((moved >= -_ROUNDING) & (moved <= np.float32(self.person.size) + _ROUNDING)).all(-1)
         return np.where(inside[..., None], moved, np.float32(np.nan)).astype(np.float32)
 
 
 def augmented(person: Image.Image, mask: Image.Image, seed: int, config: AugmentConfig) -> Augmented:
-    """The photo and its mask, augmented by `seed`; unchanged for pairs outside `share`, and for an empty mask.
+    """The photo and its mask, augmented at random from `seed`; unchanged outside `share` or if the mask is empty.
 
     The mask is never cropped, so the whole garment stays visible.
     """
@@ -94,9 +94,9 @@ def _cut(
 
 
 def _bars(size: tuple[int, int], most: float, rng: np.random.Generator) -> tuple[int, int]:
-    """Width in pixels of the bars on the left and right, and of those at the top and bottom.
+    """Size in pixels of the bars on the left and right, and of those at the top and bottom.
 
-    At least one of them is 0; in half of the cases, both are.
+    At least one of the two is 0; in half of the cases, both are.
     """
     kind, width = rng.integers(4), rng.uniform(0, most)
     return (round(size[0] * width) if kind == 0 else 0, round(size[1] * width) if kind == 1 else 0)

@@ -1,4 +1,4 @@
-"""Correspondence at latent size: the position of each cell of the flat garment in the view of the photo."""
+"""Correspondence at latent size: the position of each cell of the flat garment in the photo's view."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from igr_core.photo.view import Placement
 def to_cells(
     places: np.ndarray, garment_size: tuple[int, int], placement: Placement, latent_shape: tuple[int, int]
 ) -> np.ndarray:
-    """Convert a garment's map to the cells of its latent and to coordinates of the photo's view.
+    """Convert a garment's map to one position per latent cell, in coordinates of the photo's view.
 
     places (h, w, 2): x and y in photo pixels for every pixel of the garment image, NaN where the photo does not
     show it; `garment_size` (width, height) is the size of that image, which is scaled to fit the view's canvas and
-    centred. Returns (2, rows, columns) float32 for `latent_shape` (rows, columns): x and y in 0..1 of the view's
-    width and height for the centre of every cell, NaN where the view does not show it.
+    centred. Returns (2, rows, columns) float32 for `latent_shape` (rows, columns): x and y of every cell's centre as
+    fractions (0..1) of the view's width and height, NaN where the view does not show it.
     """
     rows, columns = latent_shape
     width, height = placement.canvas_size
@@ -52,7 +52,7 @@ def mirrored(places: np.ndarray, photo_width: int) -> np.ndarray:
 
 
 def boxed(places: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The map (h, w, 2) of a box (left, top, right, bottom) in the garment image, which may extend beyond the image."""
+    """The map (h, w, 2) for a box (left, top, right, bottom) in the garment image; the box may extend beyond it."""
     height, width = places.shape[:2]
     left, top, right, bottom = box
     found = np.full((bottom - top, right - left, 2), np.nan, np.float32)

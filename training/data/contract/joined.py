@@ -13,7 +13,7 @@ from .parsing import Parsing
 
 
 class JoinedPairs(PairSource):
-    """The pairs of several data sets in order; their names must be unique."""
+    """The pairs of several data sets, in order; the names of the pairs must be unique."""
 
     layout = "mixed"
 

@@ -31,7 +31,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Joints of one person, without undetected ones."""
+    """The detected joints of one person."""
 
     joints: Mapping[str, Joint]
     """Joints by their names in JOINTS_25."""

@@ -27,7 +27,7 @@ from .pairs import PairSource
 ASYMMETRY_LIMIT = 0.05
 """Maximum asymmetry of a garment whose pair may be flipped.
 
-Of 260 drawn garments, a quarter of those without lettering are below it, and none of the 49 with lettering.
+Of 260 drawn garments, a quarter of those without lettering are below this limit, and none of the 49 with lettering.
 """
 FIRST_OF_FILES = 1 << 61
 """Smallest number of a pair from files; the numbers of drawn pairs are their seeds, which are far smaller."""
@@ -39,7 +39,7 @@ _MIRROR_STEP = 40
 
 @dataclass(frozen=True)
 class ViewLayout:
-    """Settings for the layout of images for a model, and for the corruption of masks."""
+    """Settings for laying out images for a model and for corrupting masks."""
 
     size: tuple[int, int]
     """Width and height in pixels of person, mask and garment; the model's native size."""
@@ -69,7 +69,7 @@ class LaidOut(Protocol):
     garments: Sequence[str | None]
     """Name of each pair's garment; None if no other pair shows it."""
     described: dict[str, Any]
-    """Origin, as prepared shards record it."""
+    """Origin of the pairs, as recorded in prepared shards."""
 
     def __len__(self) -> int: ...
 
@@ -107,7 +107,7 @@ class LaidOutPairs:
         manifest: str | None = None,
     ) -> None:
         """`selected` lists the pairs and their settings; None selects all. `origin` is recorded in prepared shards in
-        addition to the source's title. `manifest` is the curation folder with the boxes, for messages.
+        addition to the source's title. `manifest` is the curation folder that contains the boxes, named in messages.
 
         Raises IGRError for a data set without flat garments.
         """
@@ -128,7 +128,7 @@ class LaidOutPairs:
         ]
         laid_out = json.loads(json.dumps(asdict(config)))
         for name, value in (("exact_share", 0.0), ("augment", asdict(AugmentConfig()))):
-            if laid_out[name] == value:  # shards from before these entries existed still match
+            if laid_out[name] == value:  # so that shards made before these entries existed still match
                 del laid_out[name]
         if not source.tells_correspondence:
             del laid_out["cells"]
@@ -184,8 +184,8 @@ class LaidOutPairs:
         if not inside or not all(0 < high - low <= largest for low, high in zip(box[:2], box[2:], strict=True)):
             where = f" in {self.manifest}" if self.manifest is not None else ""
             raise IGRError(
-                f"{self.source.title}, {name}: the garment_box {' '.join(map(str, box))}{where} does not fit its image "
-                f"of {size[0]}x{size[1]}: score the pairs again with python -m training curate score."
+                f"{self.source.title}, {name}: the garment_box {' '.join(map(str, box))}{where} does not fit its "
+                f"{size[0]}x{size[1]} image: score the pairs again with python -m training curate score."
             )
 
     def _correspondence(self, chosen: Selected, photo: Augmented, placement: Placement) -> Tensor:
@@ -203,7 +203,7 @@ class LaidOutPairs:
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
     def _mask(self, index: int, name: str) -> Image.Image:
-        """A pair's mask: the source's, or an exact one; in a mixture of both, only exact masks are corrupted."""
+        """A pair's mask: the source's, or an exact one. If the two are mixed, only exact masks are corrupted."""
         share = self.config.exact_share
         if share == 0:
             return self._corrupted(self.source.mask(index), name)
@@ -244,10 +244,10 @@ def fit_garment(
 
 
 def asymmetry(garment: Image.Image) -> float:
-    """Fraction (0..1) of a flat garment's worst spot that clearly differs from the mirror image.
+    """Fraction (0..1) of a flat garment's most asymmetric spot that clearly differs from the mirror image.
 
-    A spot is a square with a side of a fifteenth of the garment's longer side, so that one small word on a large
-    plain dress is detected.
+    A spot is a square whose side is a fifteenth of the garment's longer side, small enough to detect one small word on
+    a large plain dress.
     """
     grey = np.asarray(garment.convert("L"))
     rows, columns = np.nonzero(grey < 250)
@@ -267,8 +267,8 @@ def asymmetry(garment: Image.Image) -> float:
 def with_flips(source: PairSource, selected: Sequence[Selected], garments: Mapping[int, float]) -> list[Selected]:
     """All pairs, and a flipped copy of each pair whose garment is symmetric.
 
-    Prints and lettering are never symmetric, so they are never mirrored. `garments` contains the asymmetry of each
-    garment by index in the source.
+    Lettering is not symmetric, so it is never mirrored. `garments` contains the asymmetry of each garment by its index
+    in the source.
     """
     flipped = [
         Selected(one.index, True, one.garment_box)

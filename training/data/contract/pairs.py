@@ -54,7 +54,7 @@ class PairSource(ABC):
         names = [entry.name for entry in self.entries]
         if len(set(names)) != len(names):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
-            raise IGRError(f"{title} lists {twice} twice: remove one of its lines.")
+            raise IGRError(f"{title} lists {twice} twice: remove one of the two entries.")
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -101,7 +101,7 @@ class PairSource(ABC):
         return None
 
     def photo_name(self, index: int) -> str:
-        """Name of the photo's file without suffix, which is the same for pairs from the same photo."""
+        """The photo's file name without suffix; pairs with the same photo share it."""
         return self.entries[index].name.rsplit("/", 1)[-1]
 
     def labels(self, index: int) -> dict[str, str]:
@@ -121,7 +121,7 @@ class PairSubset(PairSource):
     """Some pairs of another data set, in any order."""
 
     def __init__(self, source: PairSource, rows: Sequence[int]) -> None:
-        """`rows`: indices into `source`, each once."""
+        """`rows`: distinct indices into `source`."""
         self.source = source
         """The whole data set."""
         self.rows = tuple(rows)

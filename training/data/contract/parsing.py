@@ -28,7 +28,7 @@ class LabelTable:
     kinds: tuple[Kind, ...]
     """Meaning of each label number."""
     garment: Mapping[str, tuple[int, ...]]
-    """Label numbers of the garment of each category."""
+    """Label numbers of each category's garment."""
     colours: tuple[tuple[int, int, int], ...] = ()
     """RGB of each label number in the data set's colour images; () if it has none."""
 
@@ -48,7 +48,7 @@ def _published(
     garment: Mapping[str, tuple[str, ...]],
     colours: tuple[tuple[int, int, int], ...] = (),
 ) -> LabelTable:
-    """The table of a data set whose labels have the order of `names`; `garment` lists label names by category."""
+    """The table of a data set whose labels are in the order of `names`; `garment` lists label names by category."""
     kinds = tuple(_KINDS.get(label, "other") for label in names.labels)
     return LabelTable(name, kinds, {category: names.numbers(own) for category, own in garment.items()}, colours)
 
@@ -67,7 +67,7 @@ LIP = _published(
         (85, 254, 169), (169, 254, 85), (254, 254, 0), (254, 169, 0),
     ),
 )  # fmt: skip
-"""VITON-HD's image-parse-v3; all garments count as upper, including dresses."""
+"""VITON-HD's image-parse-v3; all of its garments are `upper`, including dresses."""
 
 ATR = _published("ATR-18", ATR_NAMES, {"upper": ("upper-clothes",), "lower": ("skirt", "pants"), "full": ("dress",)})
 """DressCode's label_maps and StreetTryOn's segm_atr_labels; their colours are those of `voc_colours`."""
@@ -112,7 +112,7 @@ class Parsing:
 
 
 def voc_colours(count: int) -> tuple[tuple[int, int, int], ...]:
-    """The first colours of the PASCAL VOC palette, which parsers write by default.
+    """The first `count` colours of the PASCAL VOC palette, which parsers write by default.
 
     Bits 0, 1 and 2 of the number are the highest bits of red, green and blue, bits 3, 4 and 5 the next, and so on.
     """
@@ -183,7 +183,7 @@ def _from_colours(pixels: np.ndarray, table: LabelTable, name: str) -> np.ndarra
                 return numbers.astype(np.uint8)[places].reshape(packed.shape)
     raise IGRError(
         f"{name} has {len(found)} colours, some of which are not in the palette of {table.name}: use the published "
-        "parsing map, as an indexed PNG."
+        "parsing map as an indexed PNG."
     )
 
 

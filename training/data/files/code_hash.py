@@ -10,7 +10,7 @@ from typing import Any
 
 
 def hash_of(folder: Path, paths: Iterable[Path]) -> str:
-    """Hash of files in a folder: of the code for Python modules, of the bytes for other files.
+    """Hash files in a folder: the code of Python modules, the bytes of other files.
 
     Formatting, comments, docstrings (including those of fields and constants) and error messages are ignored.
     """

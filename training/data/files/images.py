@@ -84,7 +84,7 @@ def photo_of(data: bytes, name: str) -> Image.Image:
 
 
 def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
-    """A mask in L with the values 0 and 255, read as load_mask does.
+    """A mode-L mask with the values 0 and 255, read as load_mask does.
 
     Raises IGRError as load_mask does, and if the mask is empty or does not have the `size` (width, height).
     """

@@ -18,7 +18,7 @@ from .images import read_json
 from .storage import remote
 
 INDEX_ENDING = ".index.json"
-"""Suffix of the index file beside a tar, which avoids scanning the tar."""
+"""Suffix of the index file beside a tar; with an index, the tar need not be scanned."""
 _BLOCK = 1 << 16
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
@@ -75,7 +75,7 @@ def shard_urls(shards: str) -> list[str]:
         found = [str(path) for path in sorted(Path(shards).glob("*.tar"))]
         if not found:
             raise IGRError(
-                f"{shards} contains no tars: give the folder of the shards, or SHARD-{{000000..000009}}.tar."
+                f"{shards} contains no tars: use the folder that contains the shards, or SHARD-{{000000..000009}}.tar."
             )
         return found
     return expand_braces(shards)
@@ -123,7 +123,7 @@ def write_index(path: Path) -> None:
 
 
 def index_bytes(index: TarIndex, size: int) -> bytes:
-    """Content of the index file of a tar of `size` bytes."""
+    """Content of the index file for a tar of `size` bytes."""
     return json.dumps({"size": size, "samples": index.samples, "labels": index.labels}).encode()
 
 

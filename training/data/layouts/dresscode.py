@@ -1,4 +1,4 @@
-"""DressCode as published: 53,792 pairs of upper body, lower body and dresses, 768 x 1024, academic licence."""
+"""DressCode as published: 53,792 pairs with upper, lower and full-body garments, 768 x 1024, academic licence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAIR_FILES = {
     "train": ("train_pairs.txt", "train_pairs_paired.txt"),
     "test": ("test_pairs_paired.txt", "test_pairs_unpaired.txt"),
 }
-"""Pair files of each split; the first that exists is used, but from an unpaired one only the photos."""
+"""Pair files of each split. The first one that exists is used; from an unpaired file, only the photos are used."""
 
 
 class DressCode(FilePairs):
@@ -47,7 +47,7 @@ class DressCode(FilePairs):
             raise IGRError(f"DressCode has no split {split!r}: choose train or test.")
         kind = found_mask_kind(mask, "garment", mask_folder, title)
         if kind == "agnostic":
-            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or give a folder of masks.")
+            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or set mask_folder.")
         entries, files = [], []
         for category in (name for name in FOLDERS if name in categories):
             pairs = _listed(root, FOLDERS[category], split)
@@ -69,7 +69,7 @@ def _found(
     if not pictures.exists:
         raise IGRError(f"{pictures.folder} does not exist: unpack DressCode again, or exclude its category.")
     if kind == "garment" and not maps.exists:
-        raise IGRError(f"{maps.folder} does not exist: unpack DressCode again, or give a folder of masks.")
+        raise IGRError(f"{maps.folder} does not exist: unpack DressCode again, or set mask_folder.")
     masks = Listing(find_mask_folder(root, folder, mask_folder)) if mask_folder else None
     found = []
     for person, garment in pairs:
@@ -88,7 +88,7 @@ def _found(
 
 
 def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
-    """Photo and garment of a category's pairs, from its own pair file, or from the root's, which has a third column."""
+    """Photo and garment of a category's pairs, from its own pair file or from the root's, which has a third column."""
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:

@@ -31,7 +31,7 @@ class PairFiles:
     parsing: Path | None = None
     """The parsing map."""
     keypoints: Path | None = None
-    """The joints, JSON."""
+    """The joints, as JSON."""
     cover: Path | None = None
     """The mask of the flat garment."""
 
@@ -42,7 +42,7 @@ class FilePairs(PairSource):
     table: LabelTable
     """Label numbers of the parsing maps."""
     joint_space: tuple[int, int] | None = None
-    """Width and height of the joints' coordinates; None for the photo's pixels."""
+    """Width and height of the image that the joints' coordinates refer to; None for the photo itself."""
 
     def __init__(
         self,
@@ -160,14 +160,14 @@ def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")
     if kind == "file" and not mask_folder:
-        raise IGRError(f"{title} uses mask file, which needs a folder: set mask_folder.")
+        raise IGRError(f"{title} has mask set to file, which needs a folder: set mask_folder.")
     if kind != "file" and mask_folder:
         raise IGRError(f"{title}: mask_folder does not work with mask {kind}: choose mask file, or omit mask_folder.")
     return cast(MaskKind, kind)
 
 
 def checked_points(points: object, width: int, name: str) -> list[list[float]]:
-    """25 or 18 rows of `width` numbers from a flat or nested list; raises IGRError with the file for anything else."""
+    """25 or 18 rows of `width` numbers from a flat or nested list; raises IGRError that names the file otherwise."""
     flat = points
     if isinstance(points, list) and points and isinstance(points[0], list):
         flat = [value for row in points for value in (row if isinstance(row, list) else [math.nan])]

@@ -19,7 +19,7 @@ from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found
 FOLDERS = {"train": "train", "test": "validation"}
 """Folder of each split."""
 MIN_SHARE = 0.01
-"""Smallest fraction of the photo that a garment must cover."""
+"""Minimum fraction of the photo that a garment must cover to count as worn."""
 
 
 class StreetTryOn(FilePairs):
@@ -47,7 +47,7 @@ class StreetTryOn(FilePairs):
             raise IGRError(f"StreetTryOn has no split {split!r}: choose train or test (its folder validation).")
         kind = found_mask_kind(mask, "garment", mask_folder, title)
         if kind == "agnostic":
-            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or give a folder of masks.")
+            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or set mask_folder.")
         folder = FOLDERS[split]
         photos, maps = Listing(root / folder / "image"), Listing(root / folder / "segm_atr_labels")
         for listing in (photos, maps):

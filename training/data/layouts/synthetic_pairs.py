@@ -71,7 +71,7 @@ class SyntheticPairs(PairSource):
         )
 
     def defect(self, index: int) -> str | None:
-        """The defect (in synthetic.DEFECTS) of a pair, which is its label for curation; None for a good pair."""
+        """A pair's defect (one of synthetic.DEFECTS), which is its label for curation; None for a good pair."""
         rng = np.random.default_rng([self.seeds[index], 1907])
         if rng.random() >= self.config.bad_share:
             return None
@@ -117,7 +117,7 @@ class SyntheticPairs(PairSource):
 
 
 def category_of(seed: int) -> str:
-    """Category of a seed's pair, without drawing it: the first random choice of the generator's scene."""
+    """Category of a seed's pair, without drawing the pair: it is the generator's first random choice."""
     return CATEGORIES[int(np.random.default_rng([seed, 20261123]).integers(len(CATEGORIES)))]
 
 

@@ -93,7 +93,8 @@ class TarPairs(PairSource):
             found = {name: _joint(joints[name]) for name in JOINTS_25 if name in joints}
         except (TypeError, ValueError, OverflowError) as error:
             raise IGRError(
-                f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}} with finite numbers: write it again.'
+                f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}} with finite numbers: '
+                "write the shards again."
             ) from error
         return Keypoints(found)
 
@@ -103,11 +104,11 @@ class TarPairs(PairSource):
         return mask_of(*self._read(index, "cover"), size_of(*self._read(index, "garment")))
 
     def _read(self, index: int, part: str) -> tuple[bytes, str]:
-        """Bytes of a part of a sample, and its name for messages."""
+        """A part of a sample as bytes, and its name for messages."""
         tar, key = self._places[index]
         ending = _member(tar, key, part)
         if ending is None:
-            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards again.")
+            raise IGRError(f"{tar.url} has no {part} for {key}: write the shards again.")
         return tar.read(key, ending), f"{tar.url}:{key}.{ending}"
 
     def _label(self, index: int) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
         raise IGRError(f'{index.url}: {key}.json must exist and contain {{"category": "upper"}}, lower or full.')
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
-            raise IGRError(f"{index.url} has no {part} of {key}: write the shards again.")
+            raise IGRError(f"{index.url} has no {part} for {key}: write the shards again.")
     return PairEntry(one_line(str(label.get("name", key))), label["category"])
 
 

@@ -102,8 +102,6 @@ def _check_folders(part: Path, masks: Listing | None, parsing: Listing | None) -
         if not (part / name).is_dir():
             raise IGRError(f"{part / name} does not exist: unpack VITON-HD so that it contains image/ and cloth/.")
     if masks is not None and not masks.exists:
-        raise IGRError(
-            f"{masks.folder} does not exist: choose mask garment (from image-parse-v3), or give a folder of masks."
-        )
+        raise IGRError(f"{masks.folder} does not exist: choose mask garment (from image-parse-v3), or set mask_folder.")
     if parsing is not None and not parsing.exists:
-        raise IGRError(f"{parsing.folder} does not exist: choose mask agnostic, or give a folder of masks.")
+        raise IGRError(f"{parsing.folder} does not exist: choose mask agnostic, or set mask_folder.")

@@ -25,7 +25,7 @@ from .records.shards import RecordShards
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles of the differences in the report."""
 WITHIN = 2
-"""Width in pixels of the rim of the visible area, whose differences are reported separately."""
+"""Width in pixels of the visible area's rim; differences in the rim are reported separately."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Difference:
 
 
 def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
-    """Warp a dressed photo onto its product shot by the correspondence, and compare both without lighting.
+    """Warp a dressed photo onto its product shot with the correspondence, and compare the two without lighting.
 
     Both are composed without a lens, with light 1 and no gloss, and converted to sRGB levels. The photo is sampled
     bilinearly. Only pixels that the correspondence marks as visible count.
@@ -65,7 +65,7 @@ def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
 
 
 def agreement(records: str, pairs: int, worst: int) -> Iterator[str]:
-    """Lines of a report on `pairs` pairs of rendered records; lists the `worst` pairs, which differ most."""
+    """Lines of a report on `pairs` pairs from rendered records; ends with the `worst` pairs, which differ most."""
     found = _differences(RecordShards(records), pairs)
     levels = np.concatenate([one.levels for one in found])
     yield f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}"
@@ -92,7 +92,7 @@ def _differences(shards: RecordShards, count: int) -> list[Difference]:
                 if len(found) == count:
                     return found
         if not found:
-            raise IGRError("No photo shows anything of its garment: render the records again.")
+            raise IGRError("No photo shows any part of its garment: render the records again.")
         dress_seed += 1
 
 

@@ -1,4 +1,4 @@
-"""CPU seconds of rendering and dressing by stage: `make bench-render`."""
+"""CPU seconds per stage of rendering and dressing: `make bench-render`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .records.record import Record, from_members, to_members
 STAGES = ("body", "tailor", "drape", "render", "encode", "decode", "dress", "textures", "shading", "lens")
 """Stages in order of execution; other measured stages are listed after them."""
 DRESSING = ("dress", "textures", "shading", "lens")
-"""Stages of dressing a photo and its product shot; the first is the remaining time."""
+"""Stages of dressing a photo and its product shot; the first counts the time outside the others."""
 DRESSINGS = 4
 """Number of times each photo is dressed."""
 
@@ -55,7 +55,7 @@ def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
 
 
 def _render(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
-    """Make, store and read the record of a seed; returns it, its bytes, and the number of rejected attempts."""
+    """Render, encode and decode a seed's record; returns it, its size in bytes, and the number of rejected attempts."""
     made, rejects = render_record(seed, settings)
     if made is None:
         raise IGRError(f"Every attempt at seed {seed} was rejected: use other seeds with --start.")
@@ -67,7 +67,7 @@ def _render(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
 
 
 def _dress(record: Record) -> tuple[float, float]:
-    """Dress every photo of a record DRESSINGS times; returns the CPU seconds of the photos and of the product shots."""
+    """Dress every photo of a record DRESSINGS times; returns the CPU seconds for photos and for product shots."""
     from .pairs import dress_product, dress_record
 
     worn = flat = 0.0

@@ -1,4 +1,4 @@
-"""The example persons of the nodes: rendered photos with masks, from held-out seeds."""
+"""Example persons for the nodes: rendered photos with masks, from held-out seeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE = (576, 768)
 QUALITY = 92
 """WebP quality."""
 OUTFIT = "outfit"
-"""The photo with masks of two garments."""
+"""The photo that has masks for two garments."""
 
 
 def write_examples(out: Path) -> list[Path]:
@@ -35,7 +35,7 @@ def write_examples(out: Path) -> list[Path]:
 
     Raises IGRError if a photo cannot be rendered.
     """
-    pairs = {name: render_example(name) for name in PHOTOS}  # all of them before the first file is replaced
+    pairs = {name: render_example(name) for name in PHOTOS}  # rendered before the first file is replaced
     make_folder(out)
     paths = []
     for name, pair in pairs.items():
@@ -56,7 +56,7 @@ def render_example(name: str) -> RenderedPair:
 
 
 def masks_of(name: str, pair: RenderedPair) -> dict[str, Image.Image]:
-    """File name and mask, L, of each garment of an example."""
+    """File name and mask (L) of each garment in an example."""
     if name != OUTFIT:
         return {f"{name}_mask.png": pair.garment_mask}
     lower = np.isin(np.asarray(pair.parsing), ATR.garment["lower"])

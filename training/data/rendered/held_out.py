@@ -22,22 +22,22 @@ from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 
 FILE = "held-out.tar"
-"""Name of the set; its layout is tars, with the additional members `flow` and `agnostic.png`."""
+"""File name of the set; its layout is tars, with the additional members `flow` and `agnostic.png`."""
 SIZE = (192, 256)
-"""Width and height of its images in pixels."""
+"""Width and height in pixels of the set's images."""
 FLOW_SCALE = 8
-"""Side of the block of garment pixels for each pixel of the correspondence."""
+"""Side in garment pixels of the block that each entry of the correspondence covers."""
 QUALITY = 88
 """JPEG quality."""
 SETTINGS = RenderSettings(photos=1, held_out=True)
-"""Settings that its records are rendered with."""
+"""Settings with which the set's records are rendered."""
 
 
 def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, settings: RenderSettings = SETTINGS,
                    **options) -> tuple[Path, str]:  # fmt: skip
     """Render `count` held-out garments into OUT/records, dress them, and write OUT/held-out.tar.
 
-    Returns its path and SHA-256. Skipped seeds are replaced by the next ones. `options` are passed to `generate`.
+    Returns the tar's path and SHA-256. Skipped seeds are replaced by the next ones. `options` are passed to `generate`.
     Raises IGRError as `generate` does, or if more than half of the garments are skipped.
     """
     records = str(out / "records")
@@ -83,7 +83,7 @@ def _members(source: RenderedPairs, index: int) -> dict[str, bytes]:
 
 
 def coarse_correspondence(flow: np.ndarray, scale: float) -> np.ndarray:
-    """Positions (h, w, 2) of the centres of blocks of FLOW_SCALE pixels, in photo pixels."""
+    """Position (h, w, 2) in photo pixels of the centre of each block of FLOW_SCALE x FLOW_SCALE garment pixels."""
     height, width = SIZE[1] // FLOW_SCALE, SIZE[0] // FLOW_SCALE
     rows = ((np.arange(height) + 0.5) * flow.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * flow.shape[1] / width).astype(int)

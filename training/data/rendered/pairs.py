@@ -1,4 +1,4 @@
-"""Second stage: dressing rendered records into pairs with the drawn generator's interface."""
+"""Second stage: dress rendered records, which yields pairs with the drawn generator's interface."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RenderedPair(Pair):
     """A pair with a correspondence; `parsing` uses ATR-18's labels."""
 
     correspondence: np.ndarray
-    """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point of cloth in the photo, in pixels from its
-    left and top edge; NaN where it is not visible or where there is no garment."""
+    """(H, W, 2) float32: for each pixel of `garment`, x and y of the same point of cloth in the photo, in pixels from
+    the left and top edges; NaN where the point is not visible or there is no garment."""
 
 
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
-    """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
+    """Render and dress a seed's pair at `size` = (width, height), 3:4; the same arguments give the same bytes.
 
     Seeds of at least HELD_OUT_START use poses, cuts, words and patterns that training never sees.
 
@@ -89,14 +89,14 @@ def dress_product(record: Record, dress_seed: int = 0, held_out: bool = False) -
     """Dress the product shot of a record, which all its photos with the same `dress_seed` share."""
     with stage("dress"):
         cloth = _garment_of(record, dress_seed, held_out)
-        # a product shot shows nothing else of a dress
+        # a product shot shows only the garment
         dress = draw_dress(np.random.default_rng(0), [], {}, garment=cloth)
         shot = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
     return Image.fromarray(shot)
 
 
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
-    """The dress of a photo: all photos of a record share the garment's fabric, everything else is the photo's own."""
+    """The dress of a photo; all photos of a record share the garment's fabric, but everything else is their own."""
     cloth = _garment_of(record, dress_seed, held_out)
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
@@ -131,7 +131,7 @@ def _covered(view: View) -> np.ndarray:
 
 
 def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
-    """(h, w, 3) uint8: photo of the dressed view by a random camera with the seed `key`."""
+    """(h, w, 3) uint8: the dressed view as photographed by a random camera with the seed `key`."""
     rng = np.random.default_rng([*key, streams.LENS])
     lens = draw_lens(rng, product)
     if not product:

@@ -17,15 +17,16 @@ from .source import RenderedConfig, RenderedPairs
 GAP, CAPTION = 3, 14
 PAPER, INK, TABLE = (90, 90, 90), (255, 255, 255), (40, 40, 40)
 MOST_PHOTOS = 3
-"""Number of photos next to a product shot."""
+"""Maximum number of photos next to a product shot."""
 
 
 def chosen_pairs(
     records: str, count: int, first: int, dress_seed: int, category: str | None = None, defect: str | None = None
 ) -> list[RenderedPair]:
-    """`count` pairs of a folder of records starting at pair number `first`, optionally of a category or with a defect.
+    """`count` pairs from a folder of records, starting at pair number `first`; optionally of one category.
 
-    `defect` is the photo's; `all` means any. Raises IGRError if there are no such pairs.
+    `defect` selects pairs with that defect, or with any defect if it is `all`; None selects pairs without a defect.
+    Raises IGRError if there are no such pairs.
     """
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     rows = []
@@ -59,7 +60,7 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
-    """Write `count` product shots with their photos, starting at the seed `first`, those with most photos first."""
+    """Write `count` product shots with their photos, most photos first, leaving out the first `first` seeds."""
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
     photos = {seed: min(len(source.shards.metadata(seed)["photos"]), MOST_PHOTOS) for seed in seeds}

@@ -1,4 +1,4 @@
-"""Rendered records as a data set: dressed on demand, differently for each dress seed."""
+"""Rendered records as a data set; they are dressed on demand, differently for each dress seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RenderedConfig(Ranged):
     dress_seed: Seed = 0
     """Seed of the fabrics; another seed (for example per epoch) dresses the same geometry differently."""
     dressings: Annotated[int, Range(1, 10_000)] = 1
-    """Number of pairs to make from each photo, with fabrics of dress_seed, dress_seed + 1, ..."""
+    """Number of pairs to make from each photo, with the fabrics of dress_seed, dress_seed + 1, ..."""
     keep_defects: bool = False
     """Keep photos with a deliberate defect, for curation; models are not trained on them."""
 
@@ -55,7 +55,7 @@ class Place:
 
 
 class RenderedPairs(PairSource):
-    """Every photo of every record as a pair, `garment-000000123/photo-1` (`/dress-7` for dress seed 7)."""
+    """Every photo of every record as a pair named `garment-000000123/photo-1` (plus `/dress-7` for dress seed 7)."""
 
     layout = "rendered"
     tells_correspondence = True
@@ -68,7 +68,7 @@ class RenderedPairs(PairSource):
         split: Literal["train", "test"] | None = None,
         categories: Sequence[str] = CATEGORIES,
     ) -> None:
-        """`root`: shards of records, a folder, a tar, or a path or URL with braces. `mask` is garment (also auto) or
+        """`root` is a folder or tar of records, or a path or URL with braces. `mask` is garment (the same as auto) or
         agnostic. `split` keeps the seeds below HELD_OUT_START (train) or the others (test); None keeps both.
 
         Raises IGRError as RecordShards does, or for a split without records.
@@ -78,7 +78,7 @@ class RenderedPairs(PairSource):
         self.shards = RecordShards(root)
         """The records."""
         self.config = config or RenderedConfig()
-        """Settings of dressing."""
+        """Settings for dressing."""
         self._agnostic = mask == "agnostic"
         kept = [seed for seed in self.shards.seeds if split in (None, "test" if seed >= HELD_OUT_START else "train")]
         if not kept:
@@ -92,7 +92,7 @@ class RenderedPairs(PairSource):
                 places += own
                 entries += [PairEntry(self._name(place), metadata["category"], _garment(place)) for place in own]
         if not places and not self.config.keep_defects and set(categories) == set(CATEGORIES):
-            raise IGRError(f"Every photo of {root} has a deliberate defect: set keep_defects to read them.")
+            raise IGRError(f"Every photo in {root} has a deliberate defect: set keep_defects to use these photos.")
         self.places: tuple[Place, ...] = tuple(places)
         """Origin of each pair."""
         super().__init__(f"the rendered records {root}", entries)
@@ -124,11 +124,11 @@ class RenderedPairs(PairSource):
         return self.pair(index).garment_silhouette.copy()
 
     def correspondence(self, index: int) -> np.ndarray:
-        """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point in the photo; NaN where it is hidden."""
+        """(H, W, 2) float32: for each pixel of `garment`, x and y of the same point in the photo; NaN where hidden."""
         return self.pair(index).correspondence.copy()
 
     def photo_name(self, index: int) -> str:
-        """Name of the photo, prefixed by its garment's name because garments share the names of photos."""
+        """Name of the photo, prefixed with its garment's name because photo names repeat from garment to garment."""
         return self.entries[index].name.replace("/", "_")
 
     def labels(self, index: int) -> dict[str, str]:
@@ -140,7 +140,7 @@ class RenderedPairs(PairSource):
         return tuple(str(attributes["text"]).upper().split()) if attributes["print"] in LETTERED else ()
 
     def defect(self, index: int) -> str | None:
-        """The defect of a pair, which is its label for curation; None for a good pair."""
+        """A pair's defect, which is its label for curation; None for a good pair."""
         return _defect(self.pair(index).attributes)
 
     def _kept(self, metadata: dict[str, Any]) -> list[int]:
@@ -194,5 +194,5 @@ def _defect(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _garment(place: Place) -> str:
-    """Name of a garment in its fabric, which all its photos share."""
+    """Name of a garment in its fabric, the same for all photos that show it."""
     return f"{record_name(place.seed)}/dress-{place.dress_seed}"

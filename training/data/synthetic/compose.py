@@ -1,4 +1,4 @@
-"""Painting a scene: the photo of the person, the masks and the flat garment."""
+"""Paint a scene: the photo of the person, the masks and the flat garment."""
 
 from dataclasses import dataclass
 
@@ -32,16 +32,18 @@ class Pair:
 
     person: Image.Image  # RGB
     garment_mask: Image.Image  # L 0/255, visible pixels of the garment
-    agnostic_mask: Image.Image  # L 0/255, larger; also covers arms or legs
+    agnostic_mask: Image.Image  # L 0/255, larger; also covers arms, legs or both
     garment: Image.Image  # RGB on pure white
     garment_silhouette: Image.Image  # L 0/255
     category: str  # "upper", "lower", "full"
     attributes: dict[str, str | float | bool]
     parsing: Image.Image  # L, an index into LABELS for each pixel of the person
-    joints: dict[str, tuple[float, float, float]]  # x, y in pixels, confidence, by OpenPose's names; visible ones only
+    joints: dict[
+        str, tuple[float, float, float]
+    ]  # x, y in pixels, confidence, by OpenPose's names; only joints in the photo
     correspondence: Array | None = None
-    """(h, w, 2) float32 on the pixels of `garment`: x, y of the same point in the photo, in pixels from its left and
-    top edges; NaN where it is hidden or there is no garment. None unless requested."""
+    """(h, w, 2) float32: for each pixel of `garment`, x and y of the same point in the photo, in pixels from the left
+    and top edges; NaN where the point is hidden or there is no garment. None unless requested."""
 
 
 def check_options(size: tuple[int, int], category: str | None = None, defect: str | None = None) -> None:
@@ -64,10 +66,10 @@ def make_pair(
     coarse: float = 0.0,
     correspondence: bool = False,
 ) -> Pair:
-    """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same arguments give the same bytes.
+    """Draw a seed's pair at `size` = (width, height), 3:4 portrait; the same arguments always give the same bytes.
 
-    `coarse` is the smallest repeat of the cloth's pattern, as a fraction of the garment's length, so that a small
-    model at a small size can restore it (0 leaves the pattern as drawn). `correspondence` adds the position in the
+    `coarse` is the smallest repeat of the cloth's pattern, as a fraction of the garment's length. It keeps patterns
+    coarse enough for a small model at a small size; 0 leaves them as drawn. `correspondence` adds the position in the
     photo of each pixel of the flat garment, and changes nothing else.
     """
     width, height = size or NATIVE
@@ -108,7 +110,7 @@ def _correspondence(flat: Places | None, canvas: Canvas, scene: Scene, size: tup
 def other_mask(
     seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, coarse: float = 0.0
 ) -> Image.Image | None:
-    """Mask (L, 0/255) of the other half of the outfit in make_pair's photo; None for a dress or jumpsuit."""
+    """Mask (L, 0/255) of the other half of the outfit in make_pair's photo; None if the category is full."""
     width, height = size or NATIVE
     check_options((width, height), category)
     scene = draw_scene(seed, category, None, coarse)
@@ -175,7 +177,7 @@ def paint_person(
 
 
 def _label(scene: Scene, layer: Layer) -> str:
-    """The name in LABELS of a piece of cloth."""
+    """The name in LABELS for a piece of cloth."""
     if scene.over is not None and any(layer.part is part for part in scene.over.parts):
         return "coat"
     own = any(layer.part is part for part in scene.garment.parts)

@@ -17,7 +17,7 @@ FRAMING_SHARES = {"upper": (0.15, 0.4, 0.45), "lower": (0.25, 0.4, 0.35), "full"
 
 @dataclass(frozen=True)
 class Scene:
-    """All choices for a pair, in unit coordinates; painting only turns them into pixels."""
+    """All random choices for a pair, in unit coordinates; painting only turns them into pixels."""
 
     seed: int
     garment: Garment
@@ -73,7 +73,7 @@ def _occlusion(rng: np.random.Generator, category: str) -> str:
     if rng.random() > 0.36:
         return "none"
     worn = ("arm", "hair", "strap", "handbag")
-    # rare, because an open jacket hides the sleeves
+    # the jacket is rare, because it hides the sleeves
     kinds = worn * 3 + ("jacket",) if category != "lower" else ("handbag", "strap")
     return kinds[int(rng.integers(len(kinds)))]
 
@@ -89,7 +89,7 @@ def _other(rng: np.random.Generator, category: str) -> Garment | None:
 
 
 def _flat(rng: np.random.Generator, garment: Garment, defect: str | None) -> tuple[Pose, float]:
-    """Pose of the flat image, and the fraction of the canvas that it fills."""
+    """Pose of the flat garment, and the fraction of the canvas that it fills."""
     fill = float(rng.uniform(0.85, 0.9))
     wide = 1.0
     if defect == "extreme_proportion":
@@ -101,7 +101,7 @@ def _flat(rng: np.random.Generator, garment: Garment, defect: str | None) -> tup
 
 
 def draw_scene(seed: int, category: str | None = None, defect: str | None = None, coarse: float = 0.0) -> Scene:
-    """Make every random choice of a pair from its seed."""
+    """Make every random choice for a pair from its seed."""
     rng = np.random.default_rng([seed, 20261123])
     drawn = ("upper", "lower", "full")[int(rng.integers(3))]
     category = category or drawn

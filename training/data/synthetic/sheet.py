@@ -1,4 +1,4 @@
-"""Contact sheets of synthetic pairs."""
+"""Contact sheets of drawn pairs."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,7 +39,7 @@ def row(pair: Pair) -> Image.Image:
 
 
 def resized(pair: Pair, width: int) -> Pair:
-    """The pair with the images shown on a sheet resized to a width of `width` pixels."""
+    """The pair, with the images that appear on a sheet resized to `width` pixels wide."""
     size = (width, width * 4 // 3)
     return replace(
         pair,
@@ -51,7 +51,7 @@ def resized(pair: Pair, width: int) -> Pair:
 
 
 def sheet(pairs: list[Pair], columns: int) -> Image.Image:
-    """A grid of rows of pairs."""
+    """A grid of strips, one for each pair."""
     strips = [row(p) for p in pairs]
     width, height = strips[0].size
     rows = -(-len(strips) // columns)

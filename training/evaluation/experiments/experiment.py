@@ -45,7 +45,7 @@ class RowConfig(Ranged):
     steps: tuple[Steps, ...] = ()
     """Numbers of sampling steps, each with its own row in the table; by default the experiment's."""
     guidance_interval: tuple[tuple[Share, Share], ...] = ((0.0, 1.0),)
-    """Start and end of guidance as fractions of the denoising process, each pair with its own row in the table."""
+    """Start and end of guidance as fractions of the denoising process; each interval has its own row in the table."""
     sampler: tuple[Sampler, ...] = ("ddim",)
     """Samplers, each with its own row in the table; the paper uses DDIM."""
     reference_strength: Strength = 1.0

@@ -1,1 +1,1 @@
-"""Folders of images to score: restorations, controls, other methods."""
+"""Folders of images to score: restored garments, controls, and other methods' images."""

@@ -1,15 +1,15 @@
-"""Undoing other methods' changes to the canvas, so that their images match the references.
+"""Undo other methods' changes to the canvas, so that their images match the references.
 
-Read from the code in their repositories (2026-11):
+These are the changes in the methods' repositories (as of 2026-11):
 
 TryOffDiff (rizavelioglu/tryoffdiff, modeling/predict.py, dataset.py, modeling/eval.py) centres garments in a square,
-padded by repeating the outermost pixels (white, for VITON-HD), and trains on and writes such squares at 512×512. Odd
-padding has its larger half on the right or at the bottom. Its own evaluation enlarges to 1024×1024 and crops the
-central 768×1024.
+padded by repeating the outermost pixels (white, for VITON-HD). It is trained on such squares at 512×512, and writes
+them. Odd padding has its larger half on the right or at the bottom. TryOffDiff's own evaluation enlarges the squares to
+1024×1024 and crops the central 768×1024.
 
-TryOffAnyone (ixarchakos/try-off-anyone, src/test_vton.py, src/preprocessing.py) does not pad: it stretches photos of
+TryOffAnyone (ixarchakos/try-off-anyone, src/test_vton.py, src/preprocessing.py) does not pad. It stretches photos of
 any shape to 384×512, generates the garment at that size, and pastes what a background remover keeps onto white. The
-files have an alpha channel left over from pasting, which is not transparency; its own evaluation drops it.
+files have an alpha channel left over from pasting, which is not transparency; TryOffAnyone's own evaluation drops it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from .folders import RATIO_SLACK, load_picture
 Size = tuple[int, int]
 _STRETCHED = (384, 512)
 _LEAST_LEFT_OVER = 128
-"""Pasting with its own alpha a leaves a² + (1 - a) of 255, at least 191; a file below this is a different cut-out."""
+"""Minimum alpha of TryOffAnyone's files; lower values mean a real cut-out. Pasting an image with its own alpha a leaves
+a² + (1 - a), which is at least 191 of 255."""
 
 
 def without_padding(picture: Image.Image, size: Size) -> Image.Image:
-    """The central part of a padded square with the aspect ratio of `size` (width, height), resized to it.
+    """The central part of a padded square with the aspect ratio of `size` (width, height), resized to this size.
 
     Raises IGRError for an image that is not square.
     """
     width, height = picture.size
     if width != height:
         raise IGRError(
-            f"is {width}x{height}, but TryOffDiff writes squares: score it as it is if its padding has already been "
-            "cropped."
+            f"is {width}x{height}, but TryOffDiff writes squares: score the file unchanged if its padding has already "
+            "been cropped."
         )
     side = max(size)
     scale = width / side
@@ -54,7 +55,7 @@ def without_padding(picture: Image.Image, size: Size) -> Image.Image:
 
 
 def unstretched(picture: Image.Image, size: Size) -> Image.Image:
-    """An image that was stretched to 384×512 (or larger, in that shape), resized to `size` (width, height).
+    """An image that was stretched to 384×512 (or to a larger size of that shape), resized to `size` (width, height).
 
     Raises IGRError for an image of another shape.
     """
@@ -76,7 +77,7 @@ METHODS: dict[str, Callable[[Image.Image, Size], Image.Image]] = {
 def adapted(path: Path, method: str, reference: Path) -> Image.Image:
     """A method's image in colour, on the canvas of its reference.
 
-    Raises IGRError for a file that cannot be read, or whose shape the method's code does not write.
+    Raises IGRError for a file that cannot be read, or that has a shape which the method's code does not write.
     """
     picture, size = load_picture(path), load_picture(reference).size
     try:

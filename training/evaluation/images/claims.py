@@ -1,4 +1,4 @@
-"""Descriptions of an experiment's folders, stored next to the images so that two settings are never mixed."""
+"""Describe an experiment's folders in files next to the images, so that images with different settings never mix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...data.opening import DataSetConfig
 from .folders import folder_name
 
 _GENERATED = re.compile(r"(?:seed|garment)-(\d{9,})")
-"""Names of drawn and rendered pairs, with their seed."""
+"""Name of a drawn or rendered pair, with its seed."""
 
 
 def check_held_out(source: PairSource) -> None:
@@ -36,7 +36,7 @@ def check_held_out(source: PairSource) -> None:
 
 
 def claim(path: Path, described: dict[str, Any]) -> None:
-    """Record a folder's description; raises IGRError if it has another one, because images would be mixed."""
+    """Record a folder's description; raises IGRError if the folder has another one, because images would be mixed."""
     text = json.dumps(described, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise IGRError(f"{path} has other settings: choose another --out, or remove {path.parent}.")
@@ -53,7 +53,7 @@ def data_title(config: DataSetConfig, source: PairSource) -> str:
 
 
 def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
-    """Everything that affects a data set's images, with names of folders instead of this machine's paths."""
+    """Everything that affects a data set's images, with folder names instead of this machine's paths."""
     names = "\n".join(entry.name for entry in source.entries)
     described: dict[str, Any] = asdict(config) | {
         "root": _last(config.root),

@@ -1,4 +1,4 @@
-"""Preparing other methods' results for scoring: `python -m training evaluate cutout segment | adapt`."""
+"""Prepare other methods' results for scoring: `python -m training evaluate cutout segment | adapt`."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Task:
     picture: Path
     """An image written by another method."""
     beside: Path
-    """Its mask or reference."""
+    """The image's mask or reference."""
     out: Path
     """Path of the image to write."""
 
 
 def plan_segment(pictures: Path, masks: Path, out: Path, report: Callable[[str], None]) -> list[Task]:
-    """Pair pictures with masks by name, or all with one mask file.
+    """Pair images with masks by name, or all images with a single mask file.
 
-    Raises IGRError for folders that do not match or for an unusable mask file; images without a mask are first
-    reported, one sentence each.
+    Raises IGRError for folders that do not match, or for an unusable mask file; images without a mask are reported
+    first, in one sentence each.
     """
     if not pictures.is_dir():
         raise IGRError(f"{pictures} is not a folder: specify a folder of images.")
@@ -80,7 +80,7 @@ def work_through(
     title: str,
     settings: Mapping[str, str],
 ) -> Report:
-    """Write the image of every task, except existing ones; a failed task is recorded and the others continue.
+    """Write the image of every task, except existing images; if a task fails, this is recorded and the others continue.
 
     `prepare` loads what writing needs, and is not called if nothing is left to do. Raises IGRError if existing images
     were made with other settings or from other files, and CannotWrite at the first image that cannot be written.
@@ -94,7 +94,7 @@ def work_through(
         return report
     write = prepare()
     make_folder(folder)
-    for task in left:  # so that, if this run is stopped, no image from an earlier run is mistaken for one from this run
+    for task in left:  # if this run is stopped, no image from an earlier run must be mistaken for one from this run
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
     for task in tqdm(left, desc=title, unit="image"):
@@ -117,7 +117,7 @@ def work_through(
 
 
 def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
-    """Write an image's garment on white; raises IGRError with the names of image and mask."""
+    """Write an image's garment on white; raises IGRError naming the image and the mask."""
     picture, mask = load_photo(task.picture), load_mask(task.beside)
     try:
         save_image(task.out, cut_out(picture, mask, segmenter, use))
@@ -126,7 +126,7 @@ def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
 
 
 def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind = "box") -> Tensor:
-    """The best candidate of SAM 2 for a rough mask (1, 1, H, W) of an image (1, 3, H, W), cut out on white.
+    """Cut out SAM 2's best candidate for a rough mask (1, 1, H, W) from an image (1, 3, H, W), and put it on white.
 
     Raises IGRError for an empty mask, for a mask of another size, or if SAM 2 finds nothing.
     """

@@ -1,4 +1,4 @@
-"""Settings of a folder of cut-outs, stored next to them so that a run with other settings does not continue there."""
+"""Settings of a folder of cut-outs, stored in it so that a run with other settings does not continue there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from igr_core.model.config import from_json, to_json
 from ...base.files import write_text
 
 NAME = "cutout.json"
-"""Name of the file in the folder of cut-outs."""
+"""Name of the settings file in a folder of cut-outs."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Origin of the images in a folder: names and hashes, but no paths of the machine."""
+    """Origin of the images in a folder, as names and hashes without this machine's paths."""
 
     settings: dict[str, str]
     """Settings of the whole run, by name."""
     inputs: dict[str, str]
-    """Hash of each image's inputs, by its file name."""
+    """Hash of each image's inputs, by the image's file name."""
 
     def check(self, folder: Path, there: Iterable[str]) -> None:
         """Raise IGRError if the existing files `there` were not made with these settings from these inputs."""
@@ -46,7 +46,7 @@ class Settings:
             raise IGRError(f"{folder} contains {len(other)} images made from other files ({other[0]}): {remedy}.")
 
     def write(self, folder: Path) -> None:
-        """Write the settings into a folder, with the inputs of earlier images that have the same settings."""
+        """Write the settings into a folder, and keep the inputs of earlier images that have the same settings."""
         before = _read(folder / NAME)
         earlier = before.inputs if before is not None and before.settings == self.settings else {}
         kept = Settings(self.settings, earlier | self.inputs)
@@ -54,7 +54,7 @@ class Settings:
 
 
 def named(path: Path, files: Iterable[Path]) -> str:
-    """Name and hash of a file, or of a folder with the contents `files`."""
+    """Name and hash of a file, or of a folder that contains `files`."""
     return f"{path.resolve().name} ({hash_of(files)})"
 
 

@@ -23,7 +23,7 @@ from igr_core.restore.sampling import Progress as StepProgress
 from ...data.contract.pairs import PairSource
 
 PAIRS = Path(__file__).with_name("demo_pairs.tar")
-"""The rendered pairs of seeds 10,002,000 to 10,002,015 (docs/rendered.md): no model was trained on them."""
+"""The rendered pairs with seeds 10,002,000 to 10,002,015 (docs/rendered.md); no model was trained on them."""
 
 FLIGHT_SUIT = (
     (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),
@@ -32,7 +32,7 @@ FLIGHT_SUIT = (
 """Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 PAGE_WIDTH = 1120
-"""Width in pixels of the image for a page, twice as wide as it is shown."""
+"""Width in pixels of the image for a page, which shows it at half this width."""
 CELL = (288, 384)
 GAP = 8
 TITLE_HEIGHT = 34
@@ -45,7 +45,7 @@ class Subject:
     """A photo to restore a garment from."""
 
     name: str
-    """Category and name of the pair, `upper-garment-010002000-photo-0`; its files begin with it."""
+    """Category and name of the pair, such as `upper-garment-010002000-photo-0`; the pair's files begin with it."""
     category: str
     """upper, lower or full."""
     person: Image.Image
@@ -61,7 +61,7 @@ class Example:
     """A restored garment."""
 
     subject: Subject
-    """What it was restored from."""
+    """The photo that it was restored from."""
     crop: Tensor
     """Input of the image encoder, p_g, (1, 3, S, S) in 0..1."""
     restored: Tensor
@@ -81,7 +81,7 @@ def first_pairs(source: PairSource, per_category: int) -> list[int]:
 
 
 def subject_of(source: PairSource, index: int) -> Subject:
-    """A pair of a data set."""
+    """The subject for a pair of a data set."""
     entry = source.entries[index]
     name = f"{entry.category}-{entry.name}".replace("/", "-")
     return Subject(name, entry.category, source.person(index), source.mask(index), source.garment(index))
@@ -102,7 +102,7 @@ def restore_example(
     sampling: Sampling,
     on_step: StepProgress | None = None,
 ) -> Example:
-    """Write a subject's images into `folder`, then restore the garment from those files as from a user's files."""
+    """Write a subject's images into `folder`, then restore the garment from them as from a user's files."""
     model = restorer.info.model
     paths = {name: folder / f"{subject.name}-{name}.png" for name in ("person", "mask", "restored", "truth")}
     _save(subject.person, paths["person"])
@@ -122,7 +122,7 @@ def restore_example(
 
 
 def contact_sheet(examples: Sequence[Example]) -> Image.Image:
-    """One line per example under the titles of COLUMNS."""
+    """A contact sheet with one line per example, under the titles in COLUMNS."""
     line_height = CAPTION_HEIGHT + CELL[1] + GAP
     width = GAP + len(COLUMNS) * (CELL[0] + GAP)
     sheet = Image.new("RGB", (width, TITLE_HEIGHT + len(examples) * line_height), PAPER)
@@ -142,7 +142,7 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
 def run_demo(
     restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, sampling: Sampling
 ) -> tuple[Path, list[Example]]:
-    """Restore garments with a progress bar on stderr; returns the contact sheet's path and the examples."""
+    """Restore garments, with a progress bar on stderr; returns the contact sheet's path and the examples."""
     examples = []
     with tqdm(total=len(subjects) * sampling.steps, unit="step", leave=False) as bar:
         for number, subject in enumerate(subjects, start=1):
@@ -158,7 +158,7 @@ def run_demo(
 
 
 def write_page_image(examples: Sequence[Example], path: Path) -> None:
-    """Write the contact sheet as a JPEG of PAGE_WIDTH pixels in width."""
+    """Write the contact sheet as a JPEG that is PAGE_WIDTH pixels wide."""
     sheet = contact_sheet(examples)
     small = _resized(sheet, (PAGE_WIDTH, round(sheet.height * PAGE_WIDTH / sheet.width)))
     with atomic_file(path) as temporary:

@@ -1,4 +1,4 @@
-"""Folders of images: pairing by name, problems with each file, and a hash of what was scored."""
+"""Folders of images: match them by name, find problems with each file, and hash the scored files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from igr_core.photo.images import photo_of_image
 from igr_core.photo.mask_files import mask_of_image
 
 MIN_SIDE = 32
-"""Minimum of the shorter side, the smallest that every network supports."""
+"""Minimum length of the shorter side in pixels, which every network supports."""
 RATIO_SLACK = 0.02
 """Maximum relative difference in aspect ratio between images of the same shape."""
 
@@ -31,7 +31,7 @@ class ImageList:
     """The images that a result was computed from."""
 
     folder: str
-    """Name of the folder, without its path, which depends on the machine."""
+    """Name of the folder, without the path, which depends on the machine."""
     sha256: str
     """Hash of all names and contents, ordered by name."""
     count: int
@@ -39,11 +39,11 @@ class ImageList:
     formats: dict[str, int]
     """Number of images by file format, recorded because JPEG lowers every metric."""
     sizes: dict[str, int] = field(default_factory=dict)
-    """Number of images by size, such as `768x1024`, recorded because resizing lowers metrics, too."""
+    """Number of images by size, such as `768x1024`, recorded because resizing also lowers metrics."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Images of a folder by stem, ordered by name.
+    """Images in a folder by stem, ordered by name.
 
     Raises IGRError for a folder that does not exist or has no images, or for two files with the same stem.
     """
@@ -75,7 +75,7 @@ def image_list(paths: Sequence[Path]) -> ImageList:
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
-    """Names that are in both, and a sentence for each name that is missing from one of them."""
+    """Names that both contain, and a sentence for each name that one of them lacks."""
     names = [name for name in reference if name in generated]
     problems = [f"{name}: there is no generated image" for name in reference if name not in generated]
     problems += [f"{generated[name].name}: there is no reference" for name in generated if name not in reference]
@@ -83,10 +83,10 @@ def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[lis
 
 
 def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | None = None) -> dict[str, str]:
-    """A sentence by name for each image that cannot be scored: unreadable, grey, too small or too large, or of a shape
-    that differs from `like`, which is other images by name, or one width and height.
+    """A sentence, by name, for each image that is unreadable, grey or too small, or whose shape differs from `like`.
 
-    Every file is read completely, because a truncated one opens without an error.
+    `like` is other images by name, or one width and height. Every file is read completely, because a truncated file
+    opens without an error.
     """
     found = {}
     for name, path in tqdm(paths.items(), desc=f"checking {path_name(paths)}", unit="file", leave=False):
@@ -97,12 +97,12 @@ def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | Non
 
 
 def path_name(paths: dict[str, Path]) -> str:
-    """Name of the folder of these images."""
+    """Name of the folder that these images are in."""
     return folder_name(next(iter(paths.values())).parent) if paths else "nothing"
 
 
 def folder_name(folder: Path) -> str:
-    """Name of a folder; works for `.`, too."""
+    """Name of a folder, even if its path is `.`."""
     return Path(os.path.abspath(folder)).name
 
 
@@ -137,7 +137,7 @@ def _size_of(path: Path) -> tuple[int, int] | None:
 
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
-    """An image in colour, (3, H, W) uint8, with transparency over white; resized (bicubic, antialiased) to size (W, H).
+    """An image in colour over white, (3, H, W) uint8, resized (bicubic, antialiased) to `size` (W, H) if given.
 
     Raises IGRError for a file that cannot be read.
     """
@@ -148,7 +148,7 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
 
 def read_silhouette(path: Path, size: tuple[int, int] | None = None) -> Tensor:
-    """A mask, (1, H, W) in 0..1, read like load_mask does; resized (bicubic, antialiased) to size (W, H).
+    """A mask (1, H, W) in 0..1, read as by load_mask, and resized (bicubic, antialiased) to `size` (W, H) if given.
 
     Raises IGRError as load_mask does.
     """

@@ -1,4 +1,4 @@
-"""The pairs of an experiment, and the folder of their images."""
+"""The pairs of an experiment, and the folder with their images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Subjects:
     def __init__(self, source: PairSource) -> None:
         """Raises IGRError if two pairs would have the same file name."""
         self.source = source
-        """The data set that they are read from."""
+        """The data set that the pairs are read from."""
         self.names = tuple(entry.name.replace("/", "_") for entry in source.entries)
         """File name (without suffix) of each pair."""
         self.photos = tuple(source.photo_name(row) for row in range(len(source)))
@@ -43,7 +43,7 @@ class Subjects:
         return len(self.names)
 
     def photos_of(self, row: int, most: int) -> list[int]:
-        """A pair and up to `most` - 1 others that show the same garment, in the order of the data set."""
+        """A pair and up to `most` - 1 other pairs that show the same garment, in the order of the data set."""
         garment = self.source.entries[row].garment
         if garment is None:
             return [row]
@@ -59,9 +59,9 @@ class Subjects:
         return _unit(self.source.garment(row).convert("RGB"))[0]
 
     def view(self, rows: Sequence[int], model: ModelConfig) -> GarmentView:
-        """Views of some pairs for a model; that of a single pair includes its photo at the photo's own size.
+        """Views of some pairs for a model; the view of a single pair includes the photo at its own size.
 
-        Raises IGRError with the pair's name for an unusable photo or mask.
+        Raises IGRError naming the pair for an unusable photo or mask.
         """
         views = []
         for row in rows:
@@ -83,7 +83,7 @@ class Subjects:
         )
 
     def write(self, folder: Path, model: ModelConfig, labels: bool) -> None:
-        """Write persons/ (as the model sees them), truth/ and silhouettes/ (if available) and labels.json.
+        """Write persons/ (as the model sees them), truth/ and silhouettes/ (if available), and labels.json.
 
         Existing images are kept.
         """
@@ -106,13 +106,13 @@ class Subjects:
         write_text(folder / "labels.json", json.dumps(attributes, indent=1) + "\n")
 
     def silhouettes(self, folder: Path) -> Path | None:
-        """Folder of the true garments' silhouettes from `write`; None if the data set does not provide all of them."""
+        """Folder of the true garments' silhouettes from `write`; None if the data set lacks some of them."""
         found = folder / "silhouettes"
         return found if all((found / f"{name}.png").is_file() for name in self.names) else None
 
 
 def fit_cover(cover: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The silhouette of a flat image, L, at the position where fit_garment puts the image at `size` (width, height)."""
+    """Move a flat image's silhouette, L, to where fit_garment puts the image at `size` (width, height)."""
     grey = cover.convert("L")
     return grey if grey.size == size else ImageOps.pad(grey, size, Image.Resampling.BOX, color=0)
 

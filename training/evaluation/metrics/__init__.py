@@ -1,1 +1,1 @@
-"""The metrics, by the libraries and settings that a protocol names."""
+"""Metrics, computed with the libraries and settings that a protocol names."""

@@ -1,4 +1,4 @@
-"""Distribution metrics of two sets of images: FID, CLIP-FID and KID, with the libraries of a protocol."""
+"""Distribution metrics between two sets of images: FID, CLIP-FID and KID, with a protocol's libraries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIN_PICTURES = 3
 KID_SUBSETS = 100
 """Number of subsets for torch-fidelity's KID, as in clean-fid."""
 KID_SUBSET_SIZE = 1000
-"""Images per subset; half of the smaller set if it has fewer."""
+"""Images per subset; if the smaller set has no more than this, half of that set."""
 _MODULES = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
 Extract = Callable[[Tensor], Tensor]
 """Maps images (B, 3, H, W) uint8 to features (B, D)."""
@@ -44,7 +44,7 @@ class Spread:
     value: float
     """The metric; KID is the mean over subsets."""
     spread: float | None
-    """Standard deviation over KID's subsets in torch-fidelity; None for FID, and for clean-fid, which has none."""
+    """Standard deviation over KID's subsets in torch-fidelity; None for FID, and for clean-fid, which returns none."""
     n: int
     """Number of generated images; with few images, FID is biased upwards."""
     n_reference: int
@@ -56,18 +56,18 @@ class Network:
     """A feature network."""
 
     name: str
-    """`inception` or `clip`, with the library whose resizing it uses."""
+    """`inception` or `clip`, with the library whose resizing is used."""
     library: str
     """`torch-fidelity` or `clean-fid`."""
     weights: WeightsFile | Path
-    """File of its weights; a path for a bundle."""
+    """File of the network's weights; a path for a bundle."""
     load: Callable[[Path, torch.device], Extract]
-    """Loads it to a device."""
+    """Loads the network to a device."""
     beside: tuple[str, ...] = ()
-    """Further required libraries."""
+    """Further libraries that are required."""
 
     def path(self, folder: WeightsFolder) -> Path:
-        """Path of its weights; raises IGRError if they do not exist."""
+        """Path of the network's weights; raises IGRError if they do not exist."""
         if not isinstance(self.weights, Path):
             return folder.path(self.weights)
         if not self.weights.is_file():
@@ -75,11 +75,11 @@ class Network:
         return self.weights
 
     def sha256(self, folder: WeightsFolder) -> str:
-        """Hash of its weights."""
+        """Hash of the network's weights."""
         return file_sha256(self.path(folder))
 
     def check(self, folder: WeightsFolder) -> None:
-        """Raise IGRError if its weights or the libraries of its metrics are missing."""
+        """Raise IGRError if the network's weights or required libraries are missing."""
         for library in (self.library, *self.beside):
             if find_spec(_MODULES[library]) is None:
                 raise IGRError(f"{self.name} of this protocol requires {library}: run `pip install {library}`.")
@@ -88,12 +88,12 @@ class Network:
 
 @dataclass(frozen=True)
 class DistributionMetric:
-    """A metric: network and formula."""
+    """A metric, which is a network and a formula."""
 
     name: str
     """`fid`, `clip_fid`, `kid`."""
     network: Network
-    """Network whose features it compares."""
+    """Network whose features are compared."""
 
 
 def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
@@ -108,9 +108,9 @@ def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
 
 
 def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
-    """FID's formula with a bundle's own image encoder, for images without a published network, such as drawn ones.
+    """FID's formula with a bundle's own image encoder, for images that no published network suits, such as drawn ones.
 
-    Its numbers are only comparable within one table.
+    The numbers are only comparable within one table.
     """
     if bundle is None:
         return []
@@ -119,7 +119,7 @@ def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
 
 
 class DistributionScorer:
-    """The requested distribution metrics of a protocol that can run here; features are cached in a folder."""
+    """The requested distribution metrics of a protocol that can run here; features can be cached in a folder."""
 
     def __init__(
         self,
@@ -130,8 +130,8 @@ class DistributionScorer:
         encoder: Path | None = None,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted`: names of distribution_metrics; those that cannot run are in `skipped`. `encoder` is the bundle with
-        the image encoder of encoder_fd; networks run on `device`."""
+        """`wanted` has names of distribution metrics; those that cannot run are listed in `skipped`. `encoder` is the
+        bundle whose image encoder encoder_fd uses; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """Protocol by which images are compared."""
@@ -151,7 +151,7 @@ class DistributionScorer:
                 self.skipped[metric.name] = str(error)
 
     def score(self, generated: Sequence[Path], reference: Sequence[Path]) -> dict[str, Spread]:
-        """Metrics of two sets of files; metrics that fail to run are moved from `used` to `skipped`."""
+        """Metrics between two sets of files; metrics that fail are moved from `used` to `skipped`."""
         smaller = min(len(generated), len(reference))
         lists = [image_list(paths) for paths in (generated, reference)] if self.used else []
         found = {}
@@ -177,7 +177,7 @@ class DistributionScorer:
         return Spread(formula(one, other), None, len(one), len(other))
 
     def _features(self, network: Network, paths: Sequence[Path], listed: ImageList) -> np.ndarray:
-        """Features (N, D) of files, from the cache if available."""
+        """Features (N, D) of the files, from the cache if possible."""
         file = None
         if self._cache is not None:
             key = f"{network.name} {network.sha256(self._weights)} {self.protocol.size} {listed.sha256}"
@@ -196,7 +196,7 @@ class DistributionScorer:
 
 
 def _kept_features(file: Path, count: int) -> np.ndarray | None:
-    """Features of `count` images from a file of the cache; None if it is missing or damaged."""
+    """Features of `count` images from a cache file; None if it is missing or damaged."""
     try:
         with file.open("rb") as handle:
             features = np.load(handle)
@@ -206,10 +206,10 @@ def _kept_features(file: Path, count: int) -> np.ndarray | None:
 
 
 def load_network(network: Network, path: Path, device: torch.device = torch.device("cpu")) -> Extract:
-    """Read a network from its file; raises IGRError for other files."""
+    """Read a network from its file; raises IGRError if the file does not contain it."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # files are published as TorchScript
+            warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # some files are published as TorchScript
             return network.load(path, device)
     except IGRError:
         raise
@@ -222,7 +222,7 @@ def load_network(network: Network, path: Path, device: torch.device = torch.devi
 
 @torch.no_grad()
 def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | None, title: str) -> np.ndarray:
-    """Features (N, D) of files, read at size (W, H) or unchanged."""
+    """Features (N, D) of files, whose images are resized to `size` (W, H) or unchanged."""
     found = []
     for start in tqdm(range(0, len(paths), BATCH), desc=f"{title}: {paths[0].parent.name}", unit="batch", leave=False):
         pictures = [read_picture(path, size) for path in paths[start : start + BATCH]]
@@ -234,7 +234,7 @@ def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | Non
 
 
 def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Frechet distance of features (N, D) and (M, D), by torch-fidelity."""
+    """Fréchet distance between features (N, D) and (M, D), by torch-fidelity."""
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
     statistics = [fid_features_to_statistics(torch.from_numpy(features)) for features in (one, other)]
@@ -257,7 +257,7 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
-    """KID of features (N, D) and (M, D): the polynomial kernel's unbiased MMD over subsets, by torch-fidelity."""
+    """KID between features (N, D) and (M, D), by torch-fidelity: unbiased MMD of a polynomial kernel over subsets."""
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
     smaller = min(len(one), len(other))
@@ -272,7 +272,10 @@ def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
 
 
 def clean_kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
-    """KID of features (N, D) and (M, D) by clean-fid: subsets as large as the smaller set, up to 1,000; no spread."""
+    """KID between features (N, D) and (M, D), by clean-fid, without a spread.
+
+    Subsets are as large as the smaller set, up to 1,000.
+    """
     from cleanfid.fid import kernel_distance as clean
 
     before = np.random.get_state()
@@ -310,7 +313,7 @@ def _clean_inception(path: Path, device: torch.device) -> Extract:
 
 
 def _clean_clip(path: Path, device: torch.device) -> Extract:
-    """Clean-fid's resizing of CLIP-FID (shorter side 224, bicubic, centre) before the same published network."""
+    """clean-fid's resizing for CLIP-FID (shorter side 224, bicubic, centre crop) before the published network."""
     from torchvision.transforms.functional import center_crop, to_pil_image
     from torchvision.transforms.functional import resize as resize_picture
     from torchvision.transforms.transforms import InterpolationMode

@@ -1,4 +1,4 @@
-"""This project's own metrics of restored garments within the true silhouette, on images in 0..1: one number each."""
+"""This project's own metrics for restored garments within the true silhouette: one number per image (in 0..1)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 NON_WHITE = 16 / 255
-"""A pixel with a channel further than this from white belongs to the generated garment."""
+"""A pixel belongs to the garment if one of its channels is further than this from white."""
 MAX_PSNR = 100.0
-"""Score of identical images in dB."""
+"""Score in dB of identical images."""
 PATCH = 16
 """Side in pixels of the patches that texture_agreement compares."""
 TOLERANCE = 2
-"""Maximum offset of such a patch in pixels, along each axis."""
+"""Maximum offset of these patches in pixels, along each axis."""
 GRADIENT_POWER = 0.75
-"""Exponent for the length of gradients in texture_agreement: below 1, so that faint edges also count."""
+"""Exponent for the length of gradients in texture_agreement, below 1 so that faint edges also count."""
 NOISE_FLOOR = 0.01
 """Gradient, in value range per pixel, below which texture_agreement treats a difference as noise."""
 OUTLINE = 4
-"""Width in pixels of the rim inside the silhouette that texture_agreement ignores, as the outline is not texture."""
+"""Width in pixels of the rim inside the silhouette that texture_agreement ignores, because outlines are not texture."""
 HALO = 3
-"""Width in pixels of the rim outside the silhouette that does not count as invented, as restored edges are soft."""
+"""Width in pixels of the rim outside the silhouette that never counts as invented, because restored edges are soft."""
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
 
 
 def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """PSNR in dB inside the true silhouette: (B, 3, H, W) twice, (B, 1, H, W) -> (B,), at most MAX_PSNR."""
+    """PSNR in dB inside the true silhouette, at most MAX_PSNR: two (B, 3, H, W) and (B, 1, H, W) -> (B,)."""
     error = _mean_inside((generated - truth) ** 2, silhouette > 0.5)
     return -10 * torch.log10(error.clamp(min=10 ** (-MAX_PSNR / 10)))
 
@@ -68,14 +68,14 @@ def _drawn(picture: Tensor) -> Tensor:
 def texture_agreement(
     generated: Tensor, truth: Tensor, silhouette: Tensor, patch: int = PATCH, tolerance: int = TOLERANCE
 ) -> Tensor:
-    """Agreement of the texture (stripes, motifs, lettering) with the true one in position and strength: (B,), 0..1.
+    """How well the texture (stripes, motifs, lettering) agrees with the true one in position and strength: (B,), 0..1.
 
-    Gradients of luminance and both chroma channels form one vector per pixel, its length compressed so that faint and
-    strong edges both count. In each patch inside the silhouette (without its outline) the two fields are compared by
-    their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`; patches are weighted by the
-    gradient energy of both images together, so missing and invented texture both count. The result is the mean over
-    full and half size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one. Images are (B, 3, H, W),
-    silhouettes (B, 1, H, W).
+    The gradients of luminance and both chroma channels form one vector per pixel, whose length is compressed so that
+    faint edges also count. In each patch inside the silhouette (without its outline), the two gradient fields are
+    compared by their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`. Patches are
+    weighted by the gradient energy of both images, so missing and invented texture both count. The result is the mean
+    over full and half size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one. Images are
+    (B, 3, H, W), silhouettes (B, 1, H, W).
     """
     inside = _without_outline((silhouette > 0.5).float(), OUTLINE)
     one, other = _opponent(generated.float()), _opponent(truth.float())
@@ -85,7 +85,7 @@ def texture_agreement(
 
 
 def _field_overlap(generated: Tensor, truth: Tensor, inside: Tensor, patch: int, tolerance: int) -> Tensor:
-    """Best-offset Dice overlap of gradient fields at one scale: (B, 3, H, W) twice, (B, 1, H, W) -> (B,)."""
+    """Dice overlap of gradient fields at the best offset, at one scale: two (B, 3, H, W) and (B, 1, H, W) -> (B,)."""
     wanted, found = _gradients(truth), _gradients(generated)
     floor = _pool(inside * NOISE_FLOOR ** (2 * GRADIENT_POWER), patch)
     wanted_energy = _pool(wanted.square().sum(1, keepdim=True) * inside, patch)
@@ -101,7 +101,7 @@ def _field_overlap(generated: Tensor, truth: Tensor, inside: Tensor, patch: int,
 
 
 def _gradients(picture: Tensor) -> Tensor:
-    """Gaussian-derivative gradients (B, 2 C, H, W) of (B, C, H, W), lengths raised to GRADIENT_POWER."""
+    """Gaussian-derivative gradients (B, 2 C, H, W) of images (B, C, H, W), with lengths raised to GRADIENT_POWER."""
     steps = torch.arange(-2, 3, dtype=picture.dtype)
     bell = torch.exp(-((steps / 0.7) ** 2) / 2)
     bell = bell / bell.sum()
@@ -128,12 +128,12 @@ def _without_outline(inside: Tensor, width: int) -> Tensor:
 
 
 def _pool(values: Tensor, patch: int) -> Tensor:
-    """Means over patches at half a patch's distance, the border's padded with 0: (B, 1, H, W) -> (B, 1, h, w)."""
+    """Means over patches half a patch apart, padded with 0 at the border: (B, 1, H, W) -> (B, 1, h, w)."""
     return F.avg_pool2d(values, patch, stride=patch // 2, padding=patch // 2)
 
 
 def _shifts(field: Tensor, tolerance: int) -> Iterable[Tensor]:
-    """The field (B, C, H, W) at every whole-pixel offset within the tolerance, edges repeated."""
+    """The field (B, C, H, W) at every whole-pixel offset within the tolerance, with repeated edges."""
     height, width = field.shape[-2:]
     padded = F.pad(field, (tolerance,) * 4, mode="replicate")
     for y in range(2 * tolerance + 1):
@@ -142,6 +142,6 @@ def _shifts(field: Tensor, tolerance: int) -> Iterable[Tensor]:
 
 
 def _mean_inside(values: Tensor, inside: Tensor) -> Tensor:
-    """Mean of (B, C, H, W) over the pixels of (B, 1, H, W): (B,); 0 if there are none."""
+    """Mean (B,) of values (B, C, H, W) over the pixels of a mask (B, 1, H, W); 0 for an empty mask."""
     weight = inside.to(values.dtype)
     return (values.mean(1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Paired metrics of a generated image and the true one, with the libraries of a protocol."""
+"""Metrics that compare a generated image with the true one, with a protocol's libraries."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, W
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
 """This project's metrics within the garment's silhouette (garment.py), which do not need weights."""
 WHITE = 0.94
-"""Pixels with all channels above this, connected to the border, are background."""
+"""Pixels whose channels are all above this, and which are connected to the border, are background."""
 OWN_WIDTH = 384
-"""Larger images are resized to this width for OWN metrics, whose patches and rims are in pixels: lettering is still
-legible, and smaller offsets are tolerated."""
+"""Larger images are resized to this width for OWN metrics, whose patches and rims are in pixels. At this width, small
+offsets are tolerated, and lettering is still legible."""
 Compare = Callable[[Tensor, Tensor], Tensor]
 """Maps images (1, 3, H, W) in 0..1, generated and true, to their score."""
 
@@ -40,12 +40,12 @@ class PairedMetric:
     library: str
     """`torchmetrics` or `pyiqa`."""
     weights: tuple[WeightsFile, ...] = ()
-    """Files of its network."""
+    """Files of the metric's network."""
     head: WeightsFile | None = None
-    """File of its calibrated head, one of `weights`; None if `library` includes it."""
+    """File of the network's calibrated head, one of `weights`; None if `library` includes the head."""
 
     def build(self, weights: WeightsFolder, device: torch.device = torch.device("cpu")) -> Compare:
-        """Load it to a device. Raises MissingWeights, and IGRError if its library is not installed."""
+        """Load the metric to a device. Raises MissingWeights, or IGRError if its library is not installed."""
         if find_spec(self.library) is None:
             raise IGRError(f"{self.name} of this protocol requires {self.library}: run `pip install {self.library}`.")
         for file in self.weights:
@@ -82,7 +82,8 @@ class PairedScorer:
         weights: WeightsFolder,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted`: names of paired_metrics and OWN; those that cannot run are in `skipped`. Runs on `device`."""
+        """`wanted` has names of paired_metrics and OWN; metrics that cannot run are listed in `skipped`. Networks run
+        on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """Protocol by which images are compared."""
@@ -108,9 +109,9 @@ class PairedScorer:
 
     @torch.no_grad()
     def score(self, generated: Tensor, truth: Tensor, silhouette: Tensor | None = None) -> dict[str, float]:
-        """Metrics of an image (3, H, W) and the true one, both uint8 or in 0..1; silhouette is (1, H, W) in 0..1.
+        """Compare an image (3, H, W) with the true one, both uint8 or in 0..1; `silhouette` is (1, H, W) in 0..1.
 
-        Without a silhouette, the true garment is everything except the white background.
+        Without a silhouette, everything except the white background counts as the true garment.
         """
         one, other = (_unit(picture)[None] for picture in (generated, truth))
         found = {}
@@ -132,7 +133,8 @@ class PairedScorer:
 
 
 def silhouette_of(garment: Tensor) -> Tensor:
-    """Mask of the garment in a flat image, which white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
+    """Mask of the garment in a flat image: all pixels except white connected to the border; (B, 3, H, W) to
+    (B, 1, H, W)."""
     white = (garment > WHITE).all(dim=1, keepdim=True)
     return (~flood(border(white), white)).float()
 

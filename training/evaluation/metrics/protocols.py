@@ -1,7 +1,7 @@
-"""Named protocols: size, libraries and split of a measurement.
+"""Named protocols: the size, libraries and split of a measurement.
 
-The same checkpoint is reported with FID from 14.5 to 28.3, because papers differ in these; so a result includes its
-protocol, and a table only contains results of one protocol.
+Because papers differ in these, the FID of one and the same checkpoint is reported as anything from 14.5 to 28.3. A
+result therefore includes its protocol, and a table only contains results from one protocol.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class Protocol:
-    """Settings for the comparison of images."""
+    """Settings for comparing images."""
 
     name: str
     """Name on the command line."""
     size: tuple[int, int] | None
-    """Width and height at which images are compared; None for the reference's size."""
+    """Width and height at which images are compared; None for the size of the reference."""
     dists_size: tuple[int, int] | None
-    """The same for DISTS; None for `size`."""
+    """Width and height for DISTS; None for `size`."""
     paired: Literal["torchmetrics", "pyiqa"]
-    """Library of SSIM, LPIPS and DISTS."""
+    """Library for SSIM, LPIPS and DISTS."""
     distribution: Literal["torch-fidelity", "clean-fid"]
-    """Library of FID, CLIP-FID and KID, which also determines how images are resized for the network."""
+    """Library for FID, CLIP-FID and KID, which also determines how images are resized for the network."""
     split: str
-    """Images that it is meant for, in words."""
+    """Images that the protocol is meant for, in words."""
     count: int | None
-    """Number of pairs in that split; a result with another number has a note."""
+    """Number of pairs in that split; a result with another number gets a note."""
 
 
 PROTOCOLS = {
     one.name: one
     for one in (
-        # The paper only gives metrics and data sets; size and libraries are this project's choice.
+        # The paper only states metrics and data sets; size and libraries are this project's choice.
         Protocol("igr", (768, 1024), None, "torchmetrics", "torch-fidelity", "VITON-HD test, paired", 2032),
         Protocol("tryoffdiff", (768, 1024), (256, 341), "pyiqa", "clean-fid", "VITON-HD test, cleaned", 1990),
         Protocol("temu", (768, 1024), None, "torchmetrics", "clean-fid", "VITON-HD test, paired", 2032),
         Protocol("native", None, None, "torchmetrics", "torch-fidelity", "any, at the reference's own size", None),
     )
 }
-"""Protocols by name; sizes and libraries are those of the papers (arXiv 2411.18350, 2505.21062)."""
+"""Protocols by name; tryoffdiff and temu use the sizes and libraries of their papers (arXiv 2411.18350, 2505.21062)."""
 
 
 def protocol_named(name: str) -> Protocol:

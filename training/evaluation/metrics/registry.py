@@ -1,8 +1,8 @@
-"""Registry of all metrics by name: title, format and implementation.
+"""Registry of all metrics by name, with title and format.
 
 A name means one library and one setting. The paper's metrics are computed with the libraries and at the size of a
-protocol (protocols.py), which their columns name; this project's own are computed by garment.py, within given
-silhouettes, and columns note if there were none.
+protocol (protocols.py), which the column titles name. This project's own metrics are computed by garment.py within
+given silhouettes; the column titles note if there were none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class Metric:
-    """Computation and format of a metric."""
+    """How a metric is computed and shown."""
 
     title: str
     """Title in tables."""
@@ -24,11 +24,11 @@ class Metric:
     higher_is_better: bool
     """Whether higher is better."""
     times: float = 1.0
-    """Factor in tables: KID is multiplied by 1,000."""
+    """Factor in tables, such as 1,000 for KID."""
     of_protocol: bool = False
-    """Whether a protocol determines library and size."""
+    """Whether a protocol determines the library and the size."""
     inside: bool = False
-    """Whether it is measured within the true garment's silhouette."""
+    """Whether the metric is measured within the true garment's silhouette."""
 
     @property
     def arrow(self) -> str:
@@ -36,7 +36,7 @@ class Metric:
         return "↑" if self.higher_is_better else "↓"
 
     def name(self, protocol: str, masked: bool) -> str:
-        """Name in tables of a protocol, with or without given silhouettes."""
+        """Name in a protocol's tables, with or without given silhouettes."""
         if self.of_protocol:
             return f"{self.title}, {protocol}"
         return self.title if masked or not self.inside else f"{self.title}, no mask"
@@ -70,8 +70,8 @@ METRICS = {
     "missing": Metric("missing", 3, False, inside=True),
     "outline": Metric("outline", 3, True, inside=True),
 }
-"""All metrics by name, in the order of tables: the paper's, the same over a bundle's encoder, this project's.
-`outline`, the IoU of the restored and the true silhouette, is only computed for corrupted masks."""
+"""All metrics by name, in the order of tables: the paper's metrics, FID's formula over a bundle's encoder, and this
+project's own. `outline`, the IoU of the restored silhouette with the true one, is only computed for corrupted masks."""
 ENCODER = ("encoder_fd",)
 """Metrics that need a bundle's image encoder."""
 SCORED = tuple(name for name in METRICS if name != "outline")

@@ -1,4 +1,4 @@
-"""Files of the metric libraries' networks: names, sources, and whether they exist."""
+"""Files of the metrics' networks: their names, where they are published, and whether they exist."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class WeightsFile:
     """A published file of a metric's network."""
 
     name: str
-    """File name, under `checkpoints/` of a torch hub folder."""
+    """File name in `checkpoints/` of a torch hub folder."""
     sha256: str
-    """Its SHA-256, or the first digits that its publisher includes in the name."""
+    """The file's SHA-256, or its first digits if the publisher only includes these in the name."""
     library: str
-    """Package that knows its address, by its name in pip."""
+    """Package that contains the file's address, by its name in pip."""
     address: Callable[[], str]
     """Gets the address from that package; raises ImportError if it is not installed."""
     elsewhere: tuple[Path, ...] = ()
-    """Other places where libraries store it, searched if no folder is given."""
+    """Other places where libraries store the file, searched if no folder is given."""
 
 
 def _alexnet() -> str:
@@ -79,7 +79,7 @@ def _pyiqa_dists() -> str:
 
 
 def _kept_by_pyiqa(name: str, same: str) -> tuple[Path, ...]:
-    """pyiqa's own cache, and the same file in torchmetrics if that is installed."""
+    """Paths in pyiqa's own cache and, if torchmetrics is installed, of the same file there."""
     spec = find_spec("torchmetrics")
     packages = spec.submodule_search_locations or () if spec is not None else ()
     inside = (Path(package) / "functional" / "image" / same for package in packages)
@@ -144,7 +144,7 @@ class WeightsFolder:
     """A torch hub folder with files in `checkpoints/`."""
 
     def __init__(self, folder: Path | None) -> None:
-        """With `folder` None, the libraries' own caches. Raises IGRError for a folder that does not exist."""
+        """Use `folder`, or the libraries' own caches if it is None; raises IGRError if the folder does not exist."""
         if folder is not None and not folder.is_dir():
             raise IGRError(
                 f"{folder} is not a folder: specify the folder whose checkpoints/ contains the metrics' weights."
@@ -168,15 +168,15 @@ class WeightsFolder:
         return file_sha256(self.path(file))
 
     def published(self, file: WeightsFile) -> bool:
-        """Whether an existing file is the published one."""
+        """Whether an existing file has the published content."""
         return self.sha256(file).startswith(file.sha256)
 
     def listing(self) -> list[str]:
-        """Three lines for each file: whether it exists, its hash, and its address in the installed library."""
+        """Three lines for each file: whether it exists, its published hash, and its address."""
         lines = []
         for file in FILES:
             try:
-                state = "there" if self.published(file) else "exists, but is not the published file"
+                state = "exists" if self.published(file) else "exists, but is not the published file"
             except MissingWeights:
                 state = "missing"
             try:
@@ -188,7 +188,7 @@ class WeightsFolder:
 
     @contextmanager
     def as_hub(self) -> Iterator[None]:
-        """Let libraries that load from torch's hub find the files here."""
+        """Context in which libraries that load from torch's hub find the files in this folder."""
         before = torch.hub.get_dir()
         torch.hub.set_dir(str(self.folder))
         try:

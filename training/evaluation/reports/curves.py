@@ -1,4 +1,4 @@
-"""Loss curves of training runs."""
+"""Plot loss curves of training runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ...base.provenance import curve
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a run's line."""
+    """One of the panels that show a run."""
 
     title: str
-    """Title, after the run's name."""
+    """Title, which follows the run's name."""
     unit: str
     """Label of the vertical axis."""
     names: re.Pattern[str]
-    """Logged names that it shows; the group is the label of the line."""
+    """Logged metrics to show; the pattern's group is the label of the line."""
     logarithmic: bool = True
     """Whether the vertical axis is logarithmic."""
 
@@ -37,11 +37,11 @@ PANELS = (
     Panel("held-out loss at the first step", LOSS, re.compile(r"first_step/(?!.*correspondence/)(.+)")),
     Panel("attention within 5%", ATTENTION, re.compile(r"(.*)correspondence/within_5_percent"), logarithmic=False),
 )
-"""Panels of the curves; those without a logged name in any of the runs are left out."""
+"""All panels; a panel is left out if no run has logged a metric for it."""
 
 
 def loss_curves(runs: Sequence[Path], out: Path) -> None:
-    """Draw the curves of training runs into a PNG: one line of panels for each run, substituted losses included.
+    """Draw the curves of training runs into a PNG with a row of panels for each run, including substituted losses.
 
     Raises IGRError for a folder that is not a run.
     """
@@ -71,6 +71,6 @@ def loss_curves(runs: Sequence[Path], out: Path) -> None:
 
 
 def _logged(metrics: Path) -> list[str]:
-    """Names of the logged numbers, in the order of their first appearance."""
+    """Names of the logged metrics, in order of first appearance."""
     with metrics.open(newline="") as handle:
         return list(dict.fromkeys(row["metric"] for row in csv.DictReader(handle)))

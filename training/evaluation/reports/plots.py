@@ -1,4 +1,4 @@
-"""Plots of an experiment: metrics over guidance, and images one by one."""
+"""Plots of an experiment: metrics by guidance or steps, and scores of single pairs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..metrics.registry import METRICS
 from ..result import Result
 
 SETTINGS = ("guidance", "steps")
-"""Settings to plot scores over."""
+"""Settings for the horizontal axis of plots."""
 DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
-"""Metrics to plot over settings, if they were computed."""
+"""Metrics to plot by setting, if they were computed."""
 TEXTURE = "texture_agreement"
 _NAMES = ("paper", "place", "row")
 _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 
 def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Result]]:
-    """Groups of at least two rows that differ only in one setting, by their common settings."""
+    """Groups of at least two rows that only differ in one setting, by the name that the rows share."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
@@ -35,7 +35,7 @@ def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Re
 
 
 def draw_setting(path: Path, results: Sequence[Result], setting: str) -> bool:
-    """Plot metrics over guidance or steps with their intervals; returns False if no bundle was run with several."""
+    """Plot metrics, with intervals, by guidance or steps; returns False if no bundle was run with several values."""
     groups = setting_groups(results, setting)
     shown = [name for name in DRAWN if any(one.value(name) is not None for g in groups.values() for one in g)]
     if not shown:
@@ -70,14 +70,17 @@ def _draw_group(axis: Axes, group: Sequence[Result], metric: str, setting: str, 
 
 
 def _without(result: Result, setting: str) -> str:
-    """A row's name without the setting."""
+    """A row's name without the value of the setting."""
     value = result.known[setting]
     own = {"guidance": f"guidance {value:g}", "steps": f"{value} steps"}[setting]
     return ", ".join(part for part in result.name.split(", ") if part != own)
 
 
 def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
-    """Plot each pair's texture against its SSIM, and against the closest control; returns False without scores."""
+    """Plot each pair's texture score against its SSIM, and against the best control's texture score.
+
+    Returns False without these scores.
+    """
     first = next((one for one in results if one.kind != "control" and {TEXTURE, "ssim"} <= set(one.paired)), None)
     if first is None:
         return False
@@ -101,7 +104,7 @@ def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
 
 
 def _with_ends(result: Result, metric: str) -> tuple[float, float, float]:
-    """Value, lower and upper end, multiplied as in tables."""
+    """Value, lower end and upper end, multiplied as in tables."""
     times = METRICS[metric].times
     if metric in result.paired:
         found = result.paired[metric]

@@ -1,4 +1,4 @@
-"""The report of an experiment: first images, then tables, curves, and every pair's numbers as CSV."""
+"""An experiment's report: images first, then tables and curves, with every pair's numbers as CSV."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .sheet import write_sheet
 
 TEMPLATE = Path(__file__).with_name("report.html")
 SHOWN = 6
-"""Pairs in each gallery."""
+"""Number of pairs in each gallery."""
 BY_LABEL = (TEXTURE, "ssim")
 """Metrics to show for each label."""
 
@@ -39,7 +39,7 @@ class Report:
     folder: Path
     """Folder of the experiment."""
     described: dict[str, Any]
-    """Its experiment.json."""
+    """Contents of the experiment's experiment.json."""
     labels: dict[str, dict[str, str]]
     """Attributes of each pair."""
     results: list[Result]
@@ -47,19 +47,22 @@ class Report:
 
     @property
     def first(self) -> Result:
-        """The row that galleries are sorted by: the first that is not a control."""
+        """The row that galleries are sorted by, which is the first that is not a control."""
         return next((one for one in self.results if one.kind != "control"), self.results[0])
 
     @property
     def names(self) -> list[str]:
-        """The pairs, worst texture first; ordered by name if nothing is paired."""
+        """The pairs, starting with the worst texture score; ordered by name if there are no paired scores."""
         if TEXTURE not in self.first.paired:
             return sorted(path.stem for path in (self.folder / "persons").glob("*.png"))
         scores = dict(zip(self.first.names, self.first.paired[TEXTURE].values, strict=True))
         return sorted(scores, key=scores.__getitem__)
 
     def picture(self, result: Result, name: str) -> Path | None:
-        """A row's image of a pair; None if another method left it out of a set; raises IGRError if it is missing."""
+        """A row's image for a pair; None if images are compared as sets and another method has none for the pair.
+
+        Otherwise raises IGRError if the image is missing.
+        """
         folder = self.folder / "rows" / result.known["place"] / "pictures"
         for suffix in IMAGE_SUFFIXES:
             for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
@@ -67,11 +70,11 @@ class Report:
                     return path
         if self.described["unpaired"] and result.kind == "folder":
             return None
-        raise IGRError(f"{folder} has no image of {name}: run the experiment again.")
+        raise IGRError(f"{folder} has no image for {name}: run the experiment again.")
 
 
 def write_report(folder: Path) -> Path:
-    """Write report/index.html with its plots, CSVs and summary.png from an experiment's folder; returns its path.
+    """Write report/index.html, with plots, CSV files and summary.png, into an experiment's folder; returns its path.
 
     Raises IGRError if results or images are missing.
     """
@@ -113,10 +116,10 @@ def write_report(folder: Path) -> Path:
 
 
 def _galleries(report: Report) -> dict[str, list[str]]:
-    """Pairs to show by heading: best, median and worst if there are scores, otherwise the first by name."""
+    """Pairs to show under each heading: best, median and worst if there are scores, otherwise the first by name."""
     names = report.names
     if TEXTURE not in report.first.paired:
-        return {"Some of them": names[:SHOWN]}
+        return {"Some of the garments": names[:SHOWN]}
     middle = max(0, (len(names) - SHOWN) // 2)
     groups = {
         "Best": names[::-1][:SHOWN],
@@ -215,7 +218,7 @@ def _part(result: Result, metric: str, places: Sequence[int]) -> str:
 
 def _about(report: Report) -> str:
     first = report.first
-    against = " against another data set's garments, as sets" if report.described["unpaired"] else ""
+    against = ", compared as a set with another data set's garments" if report.described["unpaired"] else ""
     protocol = first.protocol
     size = "the reference's own size" if protocol["size"] is None else "×".join(map(str, protocol["size"]))
     libraries = f"{protocol['paired']}, {protocol['distribution']}"
@@ -298,7 +301,7 @@ def _safe(text: object) -> str:
 
 
 _ALTS = {
-    "guidance.png": "Metrics over guidance scales",
-    "steps.png": "Metrics over steps",
-    "pairs.png": "Texture of each pair against SSIM and a control",
+    "guidance.png": "Metrics by guidance scale",
+    "steps.png": "Metrics by number of steps",
+    "pairs.png": "Texture score of each pair against its SSIM and a control",
 }

@@ -1,4 +1,4 @@
-"""An image that summarises an experiment, for a page that links to it: people, ground truth and each row's garments."""
+"""Draw an image that summarises an experiment: people, ground truth and each row's garments."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def write_sheet(
 ) -> None:
     """Write a PNG with a line for each name: person, ground truth (if it exists), and `picture(row, name)` of each row.
 
-    If that is None, the cell stays empty.
-    Raises IGRError for an image that does not exist or cannot be read.
+    A cell stays empty if `picture` returns None. Raises IGRError for an image that does not exist or cannot be read.
     """
     heads = ["person", *(["truth"] if truth is not None else []), *(row.name for row in rows)]
     width = _GAP + len(heads) * (CELL[0] + _GAP)

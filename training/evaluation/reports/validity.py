@@ -1,4 +1,4 @@
-"""Does a texture metric agree with people? A correct but blurred answer must beat a sharp but wrong one."""
+"""Check that a texture metric ranks as people do: a correct but blurred answer must beat a sharp but wrong one."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from ..result import library_versions
 from ..tables.markdown import markdown
 
 PROTOCOL = "native"
-"""Protocol of the metrics."""
+"""Protocol for the metrics."""
 RANKED = ("texture_agreement", "ssim")
 """Metrics to check."""
 PLAIN = ("solid", "gradient", "blocks")
-"""Patterns without a texture, on which an answer cannot be wrong unless there is a print."""
+"""Patterns without a texture; unless there is a print, no answer can be wrong for them."""
 BLUR = 1 / 64
 """Standard deviation of the blur, as a fraction of the width."""
 SIZE = (192, 256)
@@ -41,7 +41,7 @@ SIZE = (192, 256)
 
 
 def shifted(pixels: int) -> Callable[[Image.Image], Image.Image]:
-    """A function that moves an image to the right and down."""
+    """A function that moves an image by this many pixels to the right and down."""
     return lambda picture: ImageChops.offset(picture, pixels, pixels)
 
 
@@ -51,7 +51,7 @@ def turned(degrees: float) -> Callable[[Image.Image], Image.Image]:
 
 
 def enlarged(scale: float) -> Callable[[Image.Image], Image.Image]:
-    """A function that enlarges the content of an image about its centre."""
+    """A function that enlarges an image's content about the centre."""
 
     def move(picture: Image.Image) -> Image.Image:
         x, y = (side * (1 - 1 / scale) / 2 for side in picture.size)
@@ -68,8 +68,8 @@ CASES = {
     "2% in size": enlarged(1.02),
     "2° turned": turned(2),
 }
-"""Differences between the right answers and the ground truth, because no restoration matches it to the pixel. Texture
-agreement allows 2 pixels (garment.TOLERANCE); the other cases show what happens beyond that.
+"""Differences between right answers and ground truth, because no restored garment matches the ground truth to the
+pixel. Texture agreement allows 2 pixels (garment.TOLERANCE); other cases show what happens beyond that.
 """
 
 
@@ -84,9 +84,9 @@ class Ranking:
     count: int
     """Number of garments."""
     right: float
-    """Fraction of them (0..1) for which right and sharp > right and blurred > sharp and wrong."""
+    """Fraction of the garments (0..1) for which right and sharp > right and blurred > sharp and wrong."""
     scores: tuple[float, float, float]
-    """Mean scores of the three answers."""
+    """Mean scores of the three answers, in this order."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,15 @@ class Validity:
     start: int
     """First seed of the garments."""
     revision: str
-    """Commit of the check."""
+    """Commit of the code that ran the check."""
     libraries: dict[str, str]
-    """Versions."""
+    """Versions of libraries."""
     rankings: tuple[Ranking, ...]
     """Rankings by metric and case."""
 
 
 def rankings(start: int, count: int, coarse: float = 0.0) -> Validity:
-    """Rank `count` drawn garments with a texture, starting at seed `start`, by texture agreement and by SSIM.
+    """For `count` drawn garments with a texture, from seed `start` on, rank answers by texture agreement and by SSIM.
 
     The wrong answer has the true silhouette, filled with the cloth of the next garment.
     """
@@ -131,7 +131,7 @@ def write_validity(path: Path, found: Validity) -> None:
 
 
 def read_validity(path: Path) -> Validity:
-    """Read a check; raises IGRError for other files."""
+    """Read a check; raises IGRError if the file does not contain one."""
     try:
         data = parse_json(path.read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:
@@ -161,7 +161,7 @@ def validity_table(found: Validity) -> str:
 
 
 def filled(pair: Pair, other: Pair) -> Image.Image:
-    """A garment's silhouette, filled with the cloth of another pair's, which is mirrored outwards from its chest."""
+    """A garment's silhouette, filled with another garment's cloth, which is mirrored outwards from the chest."""
     cloth = np.asarray(other.garment)
     height, width = cloth.shape[:2]
     patch = cloth[height // 4 : height // 2, 3 * width // 8 : 5 * width // 8]

@@ -1,1 +1,1 @@
-"""Tables of results in Markdown, and their places in pages."""
+"""Tables of results in Markdown, and the markers for them in pages."""

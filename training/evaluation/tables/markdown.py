@@ -1,4 +1,4 @@
-"""Markdown tables, and their places between markers in a page."""
+"""Markdown tables, and the markers in a page between which they belong."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...base.files import write_text
 
 
 def marker(name: str, slash: str = "") -> str:
-    """The comment that marks the start of a table in a page or, with slash `/`, its end."""
+    """The comment that marks the start of a table in a page or, with `slash` = "/", the end."""
     return f"<!-- {slash}evidence:{name} -->"
 
 
 def fill_markers(path: Path, name: str, text: str) -> None:
-    """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` of a Markdown file.
+    """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` in a Markdown file.
 
     Raises IGRError, without changing the file, unless both markers occur exactly once and in order.
     """
@@ -33,6 +33,6 @@ def fill_markers(path: Path, name: str, text: str) -> None:
 
 
 def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with the first column aligned left and the others right."""
+    """A Markdown table with the first column aligned left and the others aligned right."""
     rule = ["---", *["---:"] * (len(titles) - 1)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))

@@ -1,4 +1,4 @@
-"""The paper's Tables 1 to 3 with results measured here; each row is marked as one or the other."""
+"""The paper's Tables 1 to 3 with results measured here; each row is marked as `paper`, `measured` or `control`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = {
     VITON: ("ssim", "lpips", "dists", "fid", "clip_fid", "kid"),
     STREET: ("fid", "clip_fid", "kid"),
 }
-"""The paper's metrics on each data set; it does not state the network of its LPIPS."""
+"""The paper's metrics on each data set; the paper does not state the network of its LPIPS."""
 _OURS = ((0.7895, 0.2946, 0.2045, 13.1425, 5.0746, 2.9724), (31.0537, 10.0137, 8.7535))
 PAPER: dict[str, dict[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "table1": {
@@ -35,7 +35,7 @@ PAPER: dict[str, dict[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
         "2.5": ((0.7651, 0.2979, 0.2059, 12.0341, 5.1168, 2.2296), (31.4109, 10.7149, 8.7850)),
     },
 }
-"""Numbers of IGR (arXiv 2412.11513) by table, row and data set; KID times 1,000."""
+"""Numbers from the IGR paper (arXiv 2412.11513) by table, row and data set; KID times 1,000."""
 CAPTIONS = {
     "table1": "Table 1: IGR and earlier methods",
     "table2": "Table 2: structure and training strategy",
@@ -48,10 +48,11 @@ DECIMALS = {"ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "clip_fid": 2, "kid": 2
 
 
 def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str) -> str:
-    """A table of the paper in Markdown, with each row followed by our measurement of it, and other results at the end.
+    """One of the paper's tables in Markdown; each row is followed by our measurement, and other results are at the end.
 
-    `data` describes the measured data. A result belongs to the row named by its `paper` entry (in Table 3, its
-    guidance). Cells of metrics that were not computed stay empty; this project's own metrics are the last columns.
+    `data` describes the data that was measured on. A result belongs to the row that its `paper` entry names (in
+    Table 3, its guidance). Cells of metrics that were not computed stay empty; the last columns show this project's own
+    metrics.
     """
     check_comparable(results)
     columns = COLUMNS[STREET if unpaired else VITON]
@@ -102,7 +103,7 @@ def _any(results: Sequence[Result], metric: str) -> bool:
 
 
 def _measured_as(metric: str) -> str:
-    """Name in METRICS of a column's metric."""
+    """Name of a column's metric in METRICS."""
     return "lpips_alex" if metric == "lpips" else metric
 
 

@@ -1,4 +1,4 @@
-"""The table of results: a line for each row with its intervals, and its differences from a baseline row."""
+"""The table of results, with intervals for each row and its differences from a baseline row."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .markdown import markdown
 COMPARED = ("texture_agreement", "invented")
 """Metrics whose difference from the baseline row is shown."""
 MOST_WEIGHTS = 4
-"""Maximum number of bundles whose hashes are shown; the JSON contains all."""
+"""Hashes are only shown for at most this many bundles; the JSON contains all."""
 SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength", "photos", "details")
 """Settings that must be the same for all training seeds of a row."""
 
 
 def results_table(results: Sequence[Result], baseline: str = "", compared: Sequence[str] = COMPARED) -> str:
-    """Markdown table of results in the given order; results of a row with several training seeds share a line.
+    """Markdown table of results in the given order; the training seeds of a row share a line.
 
-    A pair's score is then its mean over the seeds; intervals are always over the pairs. With `baseline`, also shows
-    each row's paired differences in the metrics of `compared`; with several seeds, followed by each seed's difference,
-    because a difference whose sign depends on the seed is not conclusive. Raises IGRError for an unknown `baseline`,
-    for unequal numbers of seeds, or for results that cannot be compared.
+    With several seeds, a pair's score is its mean over the seeds; intervals are always over the pairs. With `baseline`,
+    the table also shows each row's paired differences in the metrics of `compared` and, with several seeds, the
+    difference for each seed, because a difference whose sign depends on the seed is not conclusive. Raises IGRError for
+    an unknown `baseline`, for unequal numbers of seeds, or for results that cannot be compared.
     """
     check_comparable(results)
     groups = _rows(results)
@@ -100,7 +100,7 @@ def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _cell(group: Sequence[Result], metric: str) -> str:
-    """The cell of one result, or of the mean over training seeds."""
+    """The cell for one result, or for the mean over training seeds."""
     if len(group) == 1:
         return group[0].cell(metric)
     written = METRICS[metric].written
@@ -117,7 +117,7 @@ def _over_seeds(group: Sequence[Result], metric: str) -> list[float]:
 
 
 def _change(group: Sequence[Result], base: Sequence[Result], metric: str) -> str:
-    """A row's difference from the base with its interval, and each training seed's difference; empty if unpaired."""
+    """A row's difference from the base, with its interval and each training seed's difference; empty if unpaired."""
     if any(metric not in one.paired or one.names != base[0].names for one in (*group, *base)):
         return ""
     interval = difference_interval(_over_seeds(group, metric), _over_seeds(base, metric))

@@ -1,4 +1,4 @@
-"""Training labels of a human parser: the generator's labels converted to ATR's, and mirrored with the photo."""
+"""Training labels for a human parser: the generator's labels, converted to ATR's and mirrored with the photo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ TAUGHT = tuple(label for label in ATR.labels if label in {*MEANS.values(), "skir
 
 
 def atr_labels(parsing: Tensor, skirts: Tensor) -> Tensor:
-    """ATR's labels, uint8 (B, h, w), for indices into LABELS (B, h, w); `skirts` (B,) bool: `lower` is a skirt."""
+    """ATR's labels, uint8 (B, h, w), for indices into LABELS (B, h, w).
+
+    `skirts`, (B,) bool, marks photos in which `lower` is a skirt.
+    """
     numbers = torch.tensor([ATR.labels.index(MEANS[label]) for label in LABELS], dtype=torch.uint8)
     labels = numbers[parsing.long()]
     skirt = (parsing == LABELS.index("lower")) & skirts[:, None, None]
@@ -47,7 +50,7 @@ def mirrored(labels: Tensor) -> Tensor:
 
 
 def label_shares(labels: Tensor, stride: int) -> Tensor:
-    """Fraction of each label in each cell of label maps (B, h, w) with ATR's labels: (B, labels, h', w').
+    """Fraction of each cell that each of ATR's labels covers in label maps (B, h, w): (B, labels, h', w').
 
     Cells are `stride` pixels wide and high.
     """

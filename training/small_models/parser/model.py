@@ -17,7 +17,7 @@ from ..model_folder import save_model_folder
 from ..shapes import STAGES, Blocks, Ratio, StageHeads, StageWidth, check_heads
 
 SUMMARY = "parser.json"
-"""Name of the summary of a trained parser, next to its weights."""
+"""Name of a trained parser's summary, next to its weights."""
 CELL = 4
 """Pixels of the photo per cell of the scores."""
 STRIDE = 32
@@ -26,7 +26,7 @@ STRIDE = 32
 
 @dataclass(frozen=True)
 class ParserShape(Ranged):
-    """Sizes of a small SegFormer of four stages."""
+    """Sizes of a small SegFormer with four stages."""
 
     input_size: tuple[Side, Side] = (192, 256)
     """Width and height in pixels that photos are resized to, multiples of 32; labels have a quarter of this size."""
@@ -39,7 +39,7 @@ class ParserShape(Ranged):
     mlp_ratios: Annotated[tuple[Ratio, ...], STAGES] = (4, 4, 4, 4)
     """Hidden width of each stage's MLPs, relative to its width."""
     decoder_width: StageWidth = 64
-    """Channels of the decoder, in which the stages are joined."""
+    """Channels of the decoder, which joins the stages."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

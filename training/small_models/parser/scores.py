@@ -19,18 +19,18 @@ from .labels import TAUGHT, atr_labels
 
 @dataclass(frozen=True)
 class ParserScore:
-    """Scores of a parser on a photo."""
+    """A parser's scores on a photo."""
 
     category: str
     """Category of the garment."""
     overlap: float
-    """Intersection over union of the garment and the mask for its category; 0 if nothing is found."""
+    """Intersection over union of the garment with the mask for its category; 0 if nothing is found."""
     overlap_of_truth: float
-    """The same for the mask from the true labels: below 1 if ATR's labels cannot distinguish two garments."""
+    """The same for the mask from the true labels, which is below 1 if ATR's labels cannot distinguish two garments."""
     auto: str
     """Category that the parser chooses by itself; empty if it finds no garment."""
     auto_of_truth: str
-    """Category from the true labels: the larger one of a top and trousers, even if it is not the garment."""
+    """Category from the true labels: the larger of top and trousers, even if that is not the garment."""
 
 
 def parser_scores(
@@ -73,7 +73,7 @@ def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOutPhoto)
 
 
 def find_garment(labels: Tensor, names: LabelNames, category: str) -> tuple[np.ndarray, str]:
-    """The garment's mask, bool (H, W), in a label map (1, H, W), and its category; empty if there is none."""
+    """A garment's mask, bool (H, W), from a label map (1, H, W), and its category; both empty if none is found."""
     try:
         masks, categories = garment_mask(labels, names, category)
     except IGRError:
@@ -87,13 +87,13 @@ def true_labels(one: HeldOutPhoto) -> Tensor:
 
 
 def confusion(found: Tensor, truth: Tensor) -> Tensor:
-    """Confusion matrix (labels, labels) of label maps (B, H, W): pixels of true label i predicted as label j."""
+    """Confusion matrix (labels, labels) of label maps (B, H, W): number of pixels with label i predicted as label j."""
     count = len(ATR.labels)
     return (truth.long() * count + found.long()).flatten().bincount(minlength=count * count).view(count, count)
 
 
 def label_overlaps(confused: Tensor) -> dict[str, float]:
-    """Intersection over union of each trained label that occurs, from a confusion matrix (labels, labels)."""
+    """IoU of each trained label that occurs, from a confusion matrix (labels, labels)."""
     right, either = confused.diagonal(), confused.sum(0) + confused.sum(1) - confused.diagonal()
     there = [number for number, label in enumerate(ATR.labels) if label in TAUGHT and confused[number].sum()]
     return {ATR.labels[number]: float(right[number] / either[number]) for number in there}

@@ -31,7 +31,7 @@ from .scores import confusion, label_overlaps
 
 @dataclass(frozen=True)
 class ParserTraining(PhotoTraining):
-    """Settings of the parser's training."""
+    """Settings for training the parser."""
 
     run: str = "runs/parser"
     """Run folder: checkpoints, logs, and finally the model in its folder `parser`."""
@@ -40,7 +40,7 @@ class ParserTraining(PhotoTraining):
     parser: ParserShape = field(default_factory=ParserShape)
     """Shape of the model; photos are drawn at its input_size, which must be 3:4."""
     dice_weight: Weight = 0.5
-    """Weight of the labels' dice loss; their cross-entropy has weight 1."""
+    """Weight of the labels' dice loss; the cross-entropy has weight 1."""
 
 
 class Corpus:
@@ -62,9 +62,9 @@ class Corpus:
 def parser_loss(
     model: SegformerForSemanticSegmentation, photos: Tensor, labels: Tensor, config: ParserTraining, step: int
 ) -> dict[str, Tensor]:
-    """Loss terms of a step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), at the resolution of the logits.
+    """Loss terms for photos (B, 3, h, w) in 0..1 and their labels (B, h, w), at the resolution of the logits.
 
-    Half of the photos are mirrored, so that left limbs become right ones; the lighting of all photos is changed.
+    Half of the photos are mirrored, which turns left limbs into right ones; the light changes in all photos.
     """
     generator = step_generator(config.seed, step)
     flipped = torch.rand(len(photos), generator=generator) < 0.5
@@ -80,9 +80,9 @@ def parser_loss(
 
 
 def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Mean dice loss of the labels in a batch, for logits and label_shares (B, labels, h, w).
+    """Mean dice loss over the labels in a batch, for logits and label_shares (B, labels, h, w).
 
-    A shoe has the same weight as a dress. The whole batch is one region, so that a shoe has enough cells.
+    A shoe has the same weight as a dress. The whole batch counts as one region, so that a shoe has enough cells.
     """
     shares = logits.softmax(1)
     both, sizes = (shares * wanted).sum((0, 2, 3)), (shares + wanted).sum((0, 2, 3))
@@ -92,7 +92,7 @@ def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int) -> dict[str, float]:
-    """IoU of each label on held-out photos, and the mean over labels; leaves the model in training mode."""
+    """IoU of each label on held-out photos, and its mean over labels; leaves the model in training mode."""
     model.eval()
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     for picks in torch.arange(len(corpus)).split(batch):
@@ -109,7 +109,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     """Train or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
-    model = build_parser(config.parser).train().to(place)  # before drawing anything, because it checks the size
+    model = build_parser(config.parser).train().to(place)  # before drawing photos, because this checks their size
     started_from = take_weights(model, config.init, SUMMARY)
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))

@@ -31,7 +31,7 @@ from ..shapes import MOST_BLOCKS, STAGES, BlockNumber, Blocks, StageHeads, Stage
 STRIDE = 16
 """Pixels of the photo per cell of the mask decoder's coarsest features."""
 SUMMARY = "segmenter.json"
-"""Name of the summary of a trained segmenter, next to its weights."""
+"""Name of a trained segmenter's summary, next to its weights."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class SegmenterShape(Ranged):
     image_size: Side = 192
     """Side in pixels of the square that photos are resized to; masks are predicted at a quarter of it."""
     widths: Annotated[tuple[StageWidth, ...], STAGES] = (32, 64, 128, 192)
-    """Channels of each stage, all different; each stage halves the side."""
+    """Channels of each stage, all different; each stage after the first halves the side."""
     blocks: Annotated[tuple[Blocks, ...], STAGES] = (1, 2, 4, 1)
     """Blocks of each stage."""
     heads: Annotated[tuple[StageHeads, ...], STAGES] = (1, 2, 4, 6)
     """Attention heads of each stage."""
     windows: Annotated[tuple[Window, ...], STAGES] = (8, 4, 6, 6)
-    """Side of the attention windows of each stage."""
+    """Side of each stage's attention windows, in cells."""
     global_blocks: Annotated[tuple[BlockNumber, ...], Length(0, 4 * MOST_BLOCKS)] = (4, 6)
     """Blocks, counted over all stages, that attend to the whole image."""
     decoder_width: StageWidth = 64
-    """Channels of prompts, features and mask decoder, a multiple of 8."""
+    """Channels of prompts, features and mask decoder; a multiple of 8."""
     decoder_heads: StageHeads = 4
     """Attention heads of the mask decoder."""
     decoder_mlp: StageWidth = 128
@@ -96,7 +96,7 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
         iou_head_hidden_dim=width,
     )
     model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
-    # SAM 2 encodes positions in the image and of clicks with the same matrix; the library draws it twice.
+    # SAM 2 encodes positions in the image and positions of clicks with the same matrix; the library draws two.
     own = model.prompt_encoder.shared_embedding.positional_embedding
     own.copy_(model.shared_image_embedding.positional_embedding)
     return model
@@ -105,8 +105,8 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
 class Learner(nn.Module):
     """A segmenter in training, with a head that classifies each cell and is discarded after training.
 
-    From only a few regions per photo, a network of this size needs thousands of steps to learn to distinguish a shirt
-    from trousers; the head's loss covers every cell of every photo.
+    With only a few regions per photo, a network of this size needs thousands of steps to learn to distinguish a shirt
+    from trousers. The head's loss covers every cell of every photo.
     """
 
     def __init__(self, shape: SegmenterShape, labels: int) -> None:
@@ -119,7 +119,7 @@ class Learner(nn.Module):
         """The head, which is discarded."""
 
     def name_cells(self, features: list[Tensor]) -> Tensor:
-        """Logits (B, labels, g, g) of the label of each finest cell, from the feature maps of `embed`."""
+        """Label logits (B, labels, g, g) for each cell of the finest map, from the feature maps of `embed`."""
         side = tuple(features[0].shape[-2:])
         return self.head(torch.cat([F.interpolate(one, side, mode="bilinear") for one in features], 1))
 
@@ -131,7 +131,7 @@ def build_processor(size: int) -> Sam2Processor:
 
 
 def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
-    """Feature maps of normalised pixels (B, 3, S, S), finest first: get_image_embeddings, with gradients."""
+    """Feature maps of normalised pixels (B, 3, S, S), finest first, as get_image_embeddings but with gradients."""
     maps = model.get_image_features(pixels, return_dict=True).fpn_hidden_states  # each (h w, B, C)
     maps = [*maps[:-1], maps[-1] + model.no_memory_embedding]
     sizes = model.backbone_feature_sizes

@@ -1,6 +1,6 @@
-"""Prompts for training a segmenter: regions of a photo, and clicks, boxes and rough masks of them.
+"""Prompts for training a segmenter: regions of a photo, and clicks, boxes and rough masks for them.
 
-A region is its coverage 0..1 of a grid of cells, at the resolution of the model's masks.
+A region is given by its coverage, 0..1, of each cell of a grid at the resolution of the model's masks.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ GARMENTS = ("upper", "lower", "full", "coat")
 OTHERS = ("hair", "bag", "left_shoe", "right_shoe")
 """Labels that are sometimes clicked on, so that a click on them does not select the garment next to them."""
 ASKED = (*GARMENTS, *OTHERS, "background")
-"""Labels of possible regions; the last one is only used if there is no other."""
+"""Labels of possible regions; the last one is only used if a photo has no other."""
 OTHER_SHARE = 0.15
-"""Probability of one of these labels, relative to a garment's."""
+"""Probability of a label from OTHERS, relative to a garment's."""
 FEWEST = 4
 """Minimum number of full cells in a region."""
 PADDING = -10
@@ -29,7 +29,7 @@ _FULL = 0.99
 
 
 def label_shares(parsing: Tensor, cells: int) -> Tensor:
-    """Fraction of each label of ASKED in each cell of photos with labels (B, h, w): (B, len(ASKED), cells, cells)."""
+    """Fraction of each cell that each label in ASKED covers in label maps (B, h, w): (B, len(ASKED), cells, cells)."""
     marks = torch.stack([parsing == LABELS.index(name) for name in ASKED], 1)
     return F.adaptive_avg_pool2d(marks.float(), (cells, cells))
 
@@ -37,7 +37,7 @@ def label_shares(parsing: Tensor, cells: int) -> Tensor:
 def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Coverage (B, count, g, g) of random regions from label_shares (B, len(ASKED), g, g).
 
-    Mostly garments; the background if a photo shows nothing else well enough.
+    Most are garments; the background is only used if a photo shows nothing else well enough.
     """
     wanted = torch.tensor([1.0] * len(GARMENTS) + [OTHER_SHARE] * len(OTHERS) + [0.0])
     odds = wanted * ((shares >= _FULL).sum((2, 3)) >= FEWEST)  # (B, labels)
@@ -49,7 +49,7 @@ def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tens
 def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Clicks on regions (B, P, g, g) of photos `side` pixels wide: points (B, P, N, 2), labels (B, P, N).
 
-    The first click is inside the region; all others are randomly inside (1), outside (0) or missing (PADDING).
+    The first click is inside the region; each further one is randomly inside (1), outside (0) or missing (PADDING).
     """
     inside = (coverage >= _FULL).float()
     deep = 1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1)
@@ -65,7 +65,8 @@ def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator)
 
 
 def boxes(coverage: Tensor, side: int, generator: torch.Generator, jitter: float = 0.05) -> Tensor:
-    """Boxes (B, P, 4) around regions (B, P, g, g): x0, y0, x1, y1 in pixels, moved by up to `jitter` of their sides."""
+    """Boxes (B, P, 4) around regions (B, P, g, g): x0, y0, x1, y1 in pixels, with edges moved by up to `jitter` of the
+    side."""
     inside = coverage >= coverage.amax((2, 3), keepdim=True).clamp(max=0.5)
     grid = inside.shape[-1]
     edges = []
@@ -81,7 +82,7 @@ def boxes(coverage: Tensor, side: int, generator: torch.Generator, jitter: float
 
 
 def rough_masks(coverage: Tensor, generator: torch.Generator) -> Tensor:
-    """Regions (B, P, g, g) as if painted hastily: grown or shrunk, jagged, shifted, with holes and specks.
+    """Make regions (B, P, g, g) look hastily painted: grown or shrunk, jagged, shifted, with holes and specks.
 
     Returns logits of the same shape for the prompt encoder.
     """
@@ -98,7 +99,7 @@ def rough_masks(coverage: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _points(odds: Tensor, instead: Tensor, side: int, count: int, generator: torch.Generator) -> Tensor:
-    """Random points (B, P, count, 2), x and y in pixels, in cells chosen by their odds (B, P, g, g).
+    """Random points (B, P, count, 2), x and y in pixels, in cells chosen with odds (B, P, g, g).
 
     If all odds are 0, uses the cells where `instead` is highest.
     """

@@ -26,9 +26,9 @@ ROUGHNESS = 1.0
 
 
 def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
-    """Intersection over union of the garment and the highest-scored mask, for each of `prompts`.
+    """Intersection over union of the garment with the highest-scoring mask, for each of `prompts`.
 
-    For rough masks, also the IoU of the rough mask itself.
+    For rough masks, the IoU of the rough mask itself is included.
     """
     embedding = segmenter.embed(one.pixels())
     found: dict[str, np.ndarray] = {}
@@ -40,7 +40,7 @@ def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = 
 
 
 def prompt(name: str, one: HeldOutPhoto) -> Prompt:
-    """Prompt for the garment, one of PROMPTS."""
+    """Prompt for the garment; `name` is one of PROMPTS."""
     if name == "click":
         return Prompt((deepest_point(as_mask(one.mask)),))
     if name == "random_click":
@@ -66,17 +66,17 @@ def all_scores(
 
 
 def as_mask(inside: np.ndarray) -> Tensor:
-    """A boolean mask (H, W) as (1, 1, H, W) of 0 and 1."""
+    """Convert a boolean mask (H, W) to zeros and ones (1, 1, H, W)."""
     return torch.from_numpy(inside)[None, None].float()
 
 
 def rough_mask(one: HeldOutPhoto) -> np.ndarray:
-    """The garment's mask as if painted hastily, bool (H, W)."""
+    """The garment's mask as if it had been painted hastily, bool (H, W)."""
     return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
 
 
 def random_point(mask: np.ndarray, seed: int) -> Point:
-    """A random pixel (x, y) of a mask (H, W), at least a sixth as deep inside it as its deepest pixel."""
+    """A random pixel (x, y) of a mask (H, W), at least a sixth as far from the edge as the deepest pixel."""
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= depth.max() / 6)
     at = int(np.random.default_rng([seed, 31]).integers(len(rows)))

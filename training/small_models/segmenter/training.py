@@ -35,7 +35,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class SegmenterTraining(PhotoTraining):
-    """Settings of the segmenter's training."""
+    """Settings for training the segmenter."""
 
     run: str = "runs/segmenter"
     """Run folder: checkpoints, logs, and finally the model in its folder `segmenter`."""
@@ -48,11 +48,11 @@ class SegmenterTraining(PhotoTraining):
     single_clicks: Few = 5
     """Regions per photo and step that get a single click."""
     other_prompts: Few = 2
-    """Regions per photo and step that get several clicks or a box; 1 for rough masks."""
+    """Regions per photo and step that get several clicks or a box; a rough mask is always used for one region."""
     segmenter: SegmenterShape = field(default_factory=SegmenterShape)
     """Shape of the model."""
     focal_weight: Weight = 20.0
-    """Weight of the masks' focal loss; their dice loss has weight 1."""
+    """Weight of the masks' focal loss; the dice loss has weight 1."""
     score_weight: Weight = 1.0
     """Weight of the absolute error of the predicted IoUs."""
     label_weight: Weight = 1.0
@@ -60,10 +60,10 @@ class SegmenterTraining(PhotoTraining):
 
 
 class Corpus:
-    """Photos in memory, ready for the model: resized pixels, and the labels of their cells."""
+    """Photos in memory, ready for the model: resized pixels, and the labels of each cell."""
 
     def __init__(self, photos: ParsedPhotos, side: int) -> None:
-        """Read all photos for a model with an input of `side` pixels."""
+        """Read all photos for a model whose input is `side` pixels wide and high."""
         pixels, shares = [], []
         for picks in torch.arange(len(photos)).split(64):
             pictures, parsing = photos.take(picks.tolist())
@@ -90,12 +90,12 @@ class Ask:
     """Inputs of Sam2Model."""
 
     def to(self, device: torch.device) -> Ask:
-        """The same on a device."""
+        """The same prompts on a device."""
         return Ask(self.coverage.to(device), {name: value.to(device) for name, value in self.given.items()})
 
 
 def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.Generator, click: bool = False) -> Ask:
-    """Prompt for regions of photos with label_shares (B, labels, g, g); `click` adds a click inside."""
+    """Prompts of one type for regions of photos with label_shares (B, labels, g, g); `click` adds a click inside."""
     side = config.segmenter.image_size
     count = {"click": config.single_clicks, "rough_mask": 1}.get(kind, config.other_prompts)
     regions = pick_regions(shares, count, generator)
@@ -105,7 +105,7 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
         given["input_points"], given["input_labels"] = clicks(regions, side, points, generator)
     if kind == "box":
         given["input_boxes"] = boxes(regions, side, generator)
-    if kind == "rough_mask":  # a mask is added to the features of its photo, so only one is possible
+    if kind == "rough_mask":  # a mask is added to its photo's features, so there can be only one
         given["input_masks"] = rough_masks(regions, generator)
     return Ask(regions, given)
 
@@ -113,11 +113,11 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
 def segmenter_loss(
     learner: Learner, photos: Tensor, shares: Tensor, config: SegmenterTraining, step: int
 ) -> dict[str, Tensor]:
-    """Loss terms of a step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
+    """Loss terms for photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
 
-    As in SAM 2: focal and dice loss of the best mask, the error of each mask's predicted IoU, and the presence of an
-    object; one step in three predicts one mask instead of three. Each step uses single clicks and one other type of
-    prompt. In addition to SAM 2's losses, each cell is classified.
+    The losses are SAM 2's (focal and dice loss of the best mask, error of each mask's predicted IoU, presence of an
+    object), plus a classification of each cell. One step in three predicts one mask instead of three. Each step uses
+    single clicks and one other type of prompt.
     """
     model = learner.segmenter
     generator = step_generator(config.seed, step)
@@ -147,7 +147,7 @@ def segmenter_loss(
 
 
 def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
-    """Focal plus dice loss (B, P, M) of logits (B, P, M, g, g) against regions (B, P, g, g)."""
+    """Focal plus dice loss (B, P, M) for logits (B, P, M, g, g) and regions (B, P, g, g)."""
     wanted = coverage[:, :, None].expand_as(masks)
     shares = masks.sigmoid()
     plain = F.binary_cross_entropy_with_logits(masks, wanted, reduction="none")
@@ -173,13 +173,13 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 
 
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
-    """Start or resume a run; returns the folder of the model."""
+    """Train or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     side = config.segmenter.image_size
     seed_everything(config.seed)
     learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
     model = learner.segmenter
-    started_from = take_weights(model, config.init, SUMMARY)  # before drawing anything
+    started_from = take_weights(model, config.init, SUMMARY)  # before drawing photos, because this can fail
     photos = Corpus(open_photos(config, config.photo_size), side)
     held_out = Corpus(open_photos(config, config.photo_size, held_out=True), side)
     size = parameter_count(model.parameters()) / 1e6

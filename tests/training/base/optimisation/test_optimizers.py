@@ -96,7 +96,7 @@ def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, 
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     assert again[2].weight.is_contiguous() != after
     for one, two in zip(model.parameters(), again.parameters(), strict=True):
-        one.grad = torch.zeros_like(one)  # what moves them is then the moments alone
+        one.grad = torch.zeros_like(one)  # so that only the moments move them
         two.grad = torch.zeros_like(two)
     optimizer.step()
     other.step()

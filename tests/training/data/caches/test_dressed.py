@@ -101,6 +101,6 @@ def test_the_correspondence_leads_to_the_laid_out_person(records: str, tmp_path:
     flow = DrawnPairs(tmp_path).correspondence(0).float()
     rows, columns = torch.nonzero(flow.isfinite().all(0), as_tuple=True)
     assert len(rows) > 50
-    # the stand-in's garment lies in its photo where it lies in the product shot; half a pixel of that is 1 / 48
+    # the stand-in's garment is in the same place in photo and product shot; half a pixel is 1 / 48
     assert torch.allclose(flow[0, rows, columns], (columns + 0.5) / 24 * 2 - 1, atol=1 / 48 + 1e-3)
     assert torch.allclose(flow[1, rows, columns], (rows + 0.5) / 32 * 2 - 1, atol=1 / 64 + 1e-3)

@@ -134,9 +134,7 @@ def test_numbers_of_names() -> None:
 @pytest.mark.parametrize("box", [(0, 0, 999999999, 999999999), (50, 50, 10, 10), (5, 5, 5, 9), (200, 0, 300, 50)])
 def test_a_box_that_does_not_fit_its_garment_is_named(source: SyntheticPairs, box: tuple[int, int, int, int]) -> None:
     pairs = LaidOutPairs(source, LAYOUT, [Selected(2, garment_box=box)], manifest="runs/curation")
-    words = (
-        rf"seed-000000002: the garment_box {' '.join(map(str, box))} in runs/curation does not fit its image of 96x128"
-    )
+    words = rf"seed-000000002: the garment_box {' '.join(map(str, box))} in runs/curation does not fit its 96x128 image"
     with pytest.raises(IGRError, match=words):
         pairs.pictures([0])
 

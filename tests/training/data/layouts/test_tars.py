@@ -100,7 +100,7 @@ def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: 
     ("members", "said"),
     [
         (sample(a_json=b'{"category": "shirt"}'), r'a\.json must exist and contain \{"category"'),
-        ({name: data for name, data in sample().items() if "mask" not in name}, "has no mask of a"),
+        ({name: data for name, data in sample().items() if "mask" not in name}, "has no mask for a"),
         ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must exist"),
     ],
 )

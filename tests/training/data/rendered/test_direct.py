@@ -33,8 +33,8 @@ from training.data.rendered.studio.rays.tracing import load_mitsuba  # noqa: E40
 from training.data.rendered.studio.scene.sets import product_set  # noqa: E402
 
 TOLERANCE = 5.0
-"""Grey levels of 255: colours that bleed from cloth to cloth, which light on white surfaces knows nothing of, the
-weave, which the path tracer's bitmap has not, and noise."""
+"""Tolerance in grey levels (0..255), for colours that bleed from cloth to cloth, which light on white surfaces does not
+include, for the weave, which the path tracer's bitmap lacks, and for noise."""
 CAMERA = Camera((0.0, -3.2, 1.0), (0.0, 0.0, 1.0), 26.0, (96, 128))
 RADIUS = 0.38
 PANELS = (
@@ -44,7 +44,7 @@ PANELS = (
 
 
 def dress() -> Dress:
-    """Checks before stripes."""
+    """A checked garment, worn with a striped one."""
     drawn = draw_dress(np.random.default_rng(0), PANELS, {})
     checks = Pattern("checks", ((206, 60, 52), (236, 226, 204), (40, 60, 120)), 0.2, 0.5, 4)
     stripes = Pattern("stripes_v", ((60, 110, 150), (230, 220, 120), (40, 40, 40)), 0.3, 0.5, 6)
@@ -83,7 +83,7 @@ def _painted(surface: Surface, texture: Texture):
     bitmap = {"type": "bitmap", "bitmap": mi.Bitmap(pixels), "raw": True}
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict({"type": "twosided", "inner": {"type": "diffuse", "reflectance": bitmap}})
-    corners = surface.faces.ravel()  # Each face has corners of its own, as cloth is cut open along seams.
+    corners = surface.faces.ravel()  # Each face has its own corners, because cloth is cut open along seams.
     shape = mi.Mesh(
         surface.kind, len(corners), len(surface.faces), has_vertex_normals=True, has_vertex_texcoords=True,
         props=properties,
@@ -146,12 +146,12 @@ def test_a_garment_that_was_tailored_and_is_worn_looks_as_if_it_were_rendered_wi
 
 
 def _all_of_one(cloth: Cloth) -> Cloth:
-    """Sleeves, trims and ribs of the fabric of the body, without stitches."""
+    """The cloth with sleeves, trims and ribs in the body's fabric, without stitches."""
     return replace(cloth, sleeve=cloth.fabric, trim=cloth.fabric, rib=cloth.fabric, stitching=0.0)
 
 
 def _panel_of(surface: Surface, number: int) -> Surface:
-    """The part of a surface that lies on one panel."""
+    """The part of a surface that belongs to one panel."""
     assert surface.uv is not None and surface.panel is not None
     chosen = surface.panel == number
     return replace(surface, faces=surface.faces[chosen], uv=surface.uv[chosen], panel=surface.panel[chosen])

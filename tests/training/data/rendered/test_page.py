@@ -1,4 +1,4 @@
-"""Numbers of docs/rendered.md are those of the code."""
+"""The numbers in docs/rendered.md match the code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The amount of training of a bundle over all its stages."""
+"""A bundle's amount of training over all of its stages."""
 
 from __future__ import annotations
 

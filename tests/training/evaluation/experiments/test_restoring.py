@@ -1,4 +1,4 @@
-"""Rows that restore from several photos, and with the photos' details, against the same by hand."""
+"""Rows that restore from several photos, and with the photos' details, compared with the same steps by hand."""
 
 from __future__ import annotations
 

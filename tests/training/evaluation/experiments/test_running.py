@@ -163,7 +163,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     garments = place / "data" / "VITON-HD" / "test" / "cloth"
     stems = sorted(path.stem for path in garments.iterdir())
     results_of_others(place, "viton_hd", [*stems, "99999_00"])
-    for stem in (*stems, "99999_00"):  # TryOffDiff's own squares, brought to the garments' canvas as the README says
+    for stem in (*stems, "99999_00"):  # TryOffDiff's own squares, fitted to the garments' canvas as in the README
         (place / "squares").mkdir(exist_ok=True)
         Image.new("RGB", (64, 64), "grey").save(place / "squares" / f"{stem}.png")
     (place / "squares" / "99999_00.png").unlink()
@@ -195,7 +195,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
     extra = "1 images of idm belong to no pair of the experiment and were skipped."
     assert extra in found[2].warnings and extra in output
-    # The folder is self-contained: it has the other methods' images, and no path of this machine.
+    # The folder is self-contained: it contains the other methods' images, and no paths on this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
     assert str(place) not in told(out) and str(place) not in output.replace(str(out), "")
     assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 images" in output
@@ -208,13 +208,13 @@ SMALL = (
     *("data.synthetic.count=3", "data.synthetic.size=[96, 128]"),
     *("nearest.synthetic.count=2", "nearest.synthetic.size=[96, 128]"),
 )
-"""Settings of drawn pairs that make an experiment small; those of a data set that it does not have are left out."""
+"""Settings for drawn pairs that make an experiment small; those for data sets that it does not use are left out."""
 FEW_OF_SETS = ("sets.rendered.limit=3", "sets.drawn.synthetic.count=3", "sets.drawn.synthetic.size=[96, 128]")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the tiny bundle in igr-small's place, few pairs and one metric of the pairs and one of the sets."""
+    """With the tiny bundle in place of igr-small, few pairs, one paired metric and one metric of sets."""
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     changes = ["protocol=native", "metrics=[masked_l1, encoder_fd]", "encoder=tiny.safetensors"]
     if "sets" in settings:
@@ -281,7 +281,7 @@ def test_other_settings_never_mix_with_existing_images(
 
 
 def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> None:
-    """A bundle again with another view, its image encoder's weights multiplied."""
+    """Write a bundle again with another view and its image encoder's weights multiplied."""
     bundle = Bundle.open(source)
     parts = {one["part"]: bundle.tensors(one["part"]) for one in bundle.summary()}
     parts["image_encoder"] = {name: value * times for name, value in parts["image_encoder"].items()}

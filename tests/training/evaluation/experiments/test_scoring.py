@@ -31,7 +31,7 @@ from training.evaluation.result import Result, read_results
 
 SIZE = (48, 64)
 BOX = (12, 16, 36, 48)
-"""The garment of every made-up image: a quarter of it, grey 128 in the truth."""
+"""The garment in every made-up image: a quarter of the image, grey 128 in the truth."""
 STEPS = (8, 16, 24)
 """Grey levels by which the generated garments are lighter."""
 runner = CliRunner()
@@ -114,7 +114,7 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
     masks = list(images_in(place / "masks").values())
     assert found.silhouettes == image_list(masks) and result(place).silhouettes is None
     assert result(place, "--silhouettes", str(place / "masks"), "--unpaired").silhouettes is None
-    assert found.paired["invented"].values == pytest.approx((13 / 16,) * 3)  # 16 lines below it, a rim of 3 less
+    assert found.paired["invented"].values == pytest.approx((13 / 16,) * 3)  # 16 lines below it, without a rim of 3
     (place / "masks" / "g1.png").write_bytes(b"")
     code, output = score(place, "--silhouettes", str(place / "masks"))
     assert code == 1 and f"{place / 'masks' / 'g1.png'} is not a supported image" in output and "scoring" not in output

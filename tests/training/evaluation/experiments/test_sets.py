@@ -31,7 +31,7 @@ def drawn(count: int, start: int = 10_000_000) -> dict:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles of two training seeds of two recipes, and a second held-out set as shards."""
+    """Bundles of two recipes with two training seeds each, and a second held-out set as shards."""
     place = tmp_path_factory.mktemp("sets")
     for recipe in ("full", "short"):
         for seed in (0, 1):
@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(place: Path) -> dict:
-    """Two recipes of two seeds on two sets, the second compared with the first; few metrics."""
+    """Two recipes with two seeds each on two sets, the second compared with the first; few metrics."""
     return {
         "title": "Recipes",
         "sets": {"drawn": drawn(2), "stored": {"root": str(place / "shards")}},

@@ -182,7 +182,7 @@ def test_torch_fidelitys_kid_is_the_mean_over_subsets_with_their_spread_and_agre
     found = kernel_distance(one, other)
     assert found == kernel_distance(one, other), "subsets are drawn from a fixed seed"
     assert (found.n, found.n_reference) == (60, 80) and found.spread is not None and found.spread > 0
-    # clean-fid takes all 60 pictures where this takes 100 subsets of 30: they agree within the mean's own error.
+    # clean-fid uses all 60 images, this code 100 subsets of 30; they agree within the error of the mean.
     assert found.value == pytest.approx(clean_kernel_distance(one, other).value, abs=4 * found.spread / 10)
     alike = kernel_distance(one, features(2, 60))
     assert alike.spread is not None and abs(alike.value) < 2 * alike.spread < found.value
@@ -215,7 +215,7 @@ def test_kid_of_clean_fid_protocols_is_the_librarys_own_and_repeats(weights: Wei
     before = np.random.get_state()[1].tolist()
     found = scored(DistributionScorer(CLEAN, ("kid",), weights), place / "other", place / "truth")["kid"]
     assert np.random.get_state()[1].tolist() == before, "the caller's random numbers stay as they were"
-    assert found.value == pytest.approx(clean(one, other), rel=1e-4)  # sets of one size: every subset is all of both
+    assert found.value == pytest.approx(clean(one, other), rel=1e-4)  # sets of equal size, so every subset is complete
     assert (found.spread, found.n, found.n_reference) == (None, COUNT, COUNT)
     one, other = features(0, 60), features(1, 80, shift=0.7)
     np.random.seed(1)
@@ -290,7 +290,7 @@ def test_the_cache_is_keyed_by_contents_size_library_and_weights(
     (folder / "0.png").write_bytes((place / "truth" / "0.png").read_bytes())
     values.append(number())
     assert len(set(values)) == 5
-    assert len(list(cache.iterdir())) == 2 * 4 + 1  # both folders each time, the changed one alone at last
+    assert len(list(cache.iterdir())) == 2 * 4 + 1  # both folders each time, finally only the changed one
     assert number() == values[-1] and len(list(cache.iterdir())) == 9
 
 

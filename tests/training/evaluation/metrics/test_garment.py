@@ -122,7 +122,7 @@ def test_invented_and_missing_parts_are_counted_beyond_a_soft_edge() -> None:
     assert invented(sleeve, silhouette).item() == pytest.approx(80 / 1024)
     assert missing(sleeve, truth, silhouette).item() == 0
     short = truth.clone()
-    short[..., 36:48, :] = 1.0  # 12 rows of 32 pixels, 3 of which lie at the rim of what is there
+    short[..., 36:48, :] = 1.0  # 12 rows of 32 pixels, 3 of which are at the rim of the rest
     assert missing(short, truth, silhouette).item() == pytest.approx(9 * 32 / 1024)
     assert invented(short, silhouette).item() == 0
 
@@ -163,7 +163,7 @@ def test_texture_agreement_forgives_a_small_shift_and_not_a_large_one(garments: 
     near, far = (texture_agreement(truth.roll(by, 3), truth, silhouette) for by in (1, 6))
     assert near.min() > 0.8 and near.mean() > 0.9
     assert bool((far < near).all())
-    assert far.mean() < near.mean() - 0.3  # on the mean: stripes along the shift do not show it
+    assert far.mean() < near.mean() - 0.3  # on average, because stripes along the shift do not show it
 
 
 def test_texture_agreement_detects_colour_contrast_and_invented_texture() -> None:

@@ -198,7 +198,7 @@ def test_dists_has_its_own_size_if_the_protocol_has_one_unlike_ssim(
 
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
 def test_networks_run_on_the_given_device(name: str, weights: WeightsFolder, garment: Image.Image) -> None:
-    """On PyTorch's meta device, which computes shapes alone: SSIM and this project's own stay where they were."""
+    """On PyTorch's meta device, which only computes shapes; SSIM and this project's metrics stay where they were."""
     elsewhere = PairedScorer(NATIVE, (name, "ssim", *OWN), weights, torch.device("meta"))
     assert not elsewhere.skipped
     with pytest.raises(RuntimeError, match="meta"):

@@ -24,7 +24,7 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
 
 
 def test_each_panel_shows_one_kind_of_number() -> None:
-    """Fractions and cross-entropies of the attention are no mean squared errors."""
+    """Fractions and cross-entropies of the attention are not mean squared errors."""
     names = ["loss", "total_loss", "validation/full", "validation/rendered/no_reference", "first_step/full"]
     names += [f"{where}correspondence/{what}" for where in ("", "validation/") for what in ("loss", "within_5_percent")]
     shown = [[name for name in names if panel.names.fullmatch(name)] for panel in PANELS]

@@ -157,7 +157,7 @@ def test_measuring_leaves_the_model_as_it_was(tiny: ParserTraining) -> None:
     model = build_parser(SHAPE).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     one, other = (measure(model, corpus, batch) for batch in (1, 4))
-    assert one == other and model.training  # whatever the batch: normalised by what was learnt
+    assert one == other and model.training  # for any batch, because the learnt statistics normalise
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

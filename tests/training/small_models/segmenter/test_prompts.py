@@ -35,7 +35,7 @@ def coverage() -> Tensor:
 
 
 def _shown(coverage: Tensor, points: Tensor) -> Tensor:
-    """Coverage (B, P, N) of the cells that points (B, P, N, 2) lie in."""
+    """Coverage (B, P, N) of the cells that contain the points (B, P, N, 2)."""
     cells = ((points + 0.5) / (SIDE / GRID)).long()
     assert bool((cells >= 0).all()) and bool((cells < GRID).all())
     return coverage.flatten(2).gather(2, cells[..., 1] * GRID + cells[..., 0])

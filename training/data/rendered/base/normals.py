@@ -6,7 +6,7 @@ import numpy as np
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) float64 unit normals of vertices (V, 3) of a mesh (F, 3), weighted by area; zero if undefined."""
+    """(V, 3) float64 unit normals at vertices (V, 3) of faces (F, 3), weighted by face area; zero if undefined."""
     corners = vertices[faces]  # (F, 3, 3)
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     owners = faces.ravel()

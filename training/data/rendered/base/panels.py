@@ -37,7 +37,7 @@ class Panel:
     role: Role
     """Role of the panel, which decides what is painted on it."""
     box: tuple[float, float, float, float]
-    """left, top, right, bottom of the used part, metres; v = 0 at the garment's top, u = 0 at its centre front."""
+    """left, top, right, bottom of the used part in metres; v = 0 at the garment's top, u = 0 at its centre front."""
     lines: tuple[Line, ...] = ()
     """Hems and seams."""
     buttons: tuple[tuple[float, float, float], ...] = ()

@@ -1,4 +1,4 @@
-"""Settings of rendering; the same for all shards of a folder."""
+"""Settings for rendering, the same for all shards in a folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MAX_PHOTOS = 8
 """Maximum number of photos per garment."""
 
 LEAST_SAMPLES = 4
-"""Minimum number of light paths per pixel: two for each way of sampling a direction, at both ends."""
+"""Minimum number of light paths per pixel: one per combination of the two ways to sample each of two directions."""
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """Settings of the first stage: geometry and light."""
+    """Settings for the first stage: geometry and light."""
 
     size: tuple[int, int] = (384, 512)
     """Width and height in pixels of photos and product shots, 3:4."""

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Seconds = dict[str, float]
-"""CPU seconds of this process, of all its threads, by stage name: what else the machine does hardly changes them."""
+"""CPU seconds of all threads of this process, by stage name; other load on the machine hardly affects them."""
 _measured: ContextVar[Seconds | None] = ContextVar("measured", default=None)
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count the time spent inside as a stage, one of bench.STAGES or another."""
+    """Count the time spent inside towards a stage, usually one of bench.STAGES."""
     seconds = _measured.get()
     if seconds is None:
         yield

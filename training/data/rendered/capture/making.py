@@ -1,4 +1,4 @@
-"""First stage: everything rendered from a seed: a garment, its product shot, and photos of people who wear it."""
+"""First stage: render a seed's garment, its product shot, and photos of people who wear it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MAX_PHOTOS_TRIED = 6
 PRODUCT_LIMITS = Limits(least_area=0.05, least_visible=0.6)
 """Limits for product shots."""
 TINY = (0.24, 0.4)
-"""Fraction of the frame that the garment fills in a product shot with the defect too small."""
+"""Fraction of the frame that the garment fills in a product shot whose defect is a tiny garment."""
 TURNED = (68.0, 84.0)
-"""Degrees by which the garment is turned in a product shot with the defect too narrow."""
+"""Degrees by which the garment is turned in a product shot whose defect is a narrow garment."""
 
 
 def category_of(seed: int) -> str:
@@ -45,15 +45,15 @@ def category_of(seed: int) -> str:
 
 
 def outfit_of(seed: int, attempt: int = 0, held_out: bool = False) -> tuple[np.random.Generator, Outfit]:
-    """The outfit of an attempt at a seed, and the random generator to use next, for the product shot."""
+    """The outfit for an attempt at a seed, and the random generator to use for the product shot."""
     rng = np.random.default_rng([seed, attempt, streams.OUTFIT])
     return rng, draw_outfit(rng, category_of(seed), held_out)
 
 
 def make_record(seed: int, settings: RenderSettings, defect: str | None = None) -> tuple[Record | None, Counter[str]]:
-    """Render the record of a seed (None if every attempt was rejected), and count rejected attempts by reason.
+    """Render a seed's record (None if every attempt was rejected), and count rejected attempts by reason.
 
-    `defect` is one of DEFECTS; None draws it with the settings' probability. The same arguments give the same bytes
+    `defect` is one of DEFECTS; None draws one with the settings' probability. The same arguments give the same bytes
     on the same type of machine. Raises IGRError if the packages of the extra `render` are missing.
     """
     rejects: Counter[str] = Counter()
@@ -126,7 +126,7 @@ def _photos(
 
 
 def _record(seed: int, outfit: Outfit, product: Product, photos: list[Photographed], defect: str) -> Record:
-    """Join the panels of garment and photos into one list, and renumber the labels of the views."""
+    """Join the panels of the garment and the photos into one list, and renumber the labels of the views."""
     own = product.garment.panels
     panels: list[Panel] = list(own)
     numbered = []

@@ -1,4 +1,4 @@
-"""One photo: a person who wears the garment, in a set, in front of a camera; and its annotations."""
+"""One photo (a person who wears the garment, in a set, in front of a camera) and its annotations."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ UNDER_JACKET = 0.12
 COVERED_WITHIN = 0.05
 """Maximum gap in metres between skin and the cloth that covers it."""
 COVERED_BESIDE = 0.013
-"""Maximum distance in metres of that cloth from the skin's normal."""
+"""Maximum distance in metres from the skin's normal to the cloth that covers the skin."""
 SOLE = 0.012
-"""Height in metres of a bare sole above the floor in a shoe."""
+"""Height in metres above the floor of a foot's sole inside a shoe."""
 
 
 @dataclass(frozen=True)
@@ -60,31 +60,31 @@ class Product:
     wanted: int
     """Index of the photographed garment."""
     surfaces: list[Surface]
-    """Attributes of its placement."""
+    """Surfaces of the garment, as placed for the product shot."""
     shot: Shot
     """The product shot."""
     reasons: list[str]
-    """Reasons for rejection; empty for a good one."""
+    """Reasons for rejection; empty for a good product shot."""
 
     @property
     def garment(self) -> Garment:
-        """The one that was photographed."""
+        """The garment that was photographed."""
         return self.garments[self.wanted]
 
 
 @dataclass(frozen=True)
 class Photographed:
-    """A photo with its own numbering of panels: the garment's, then `panels`."""
+    """A photo with its own numbering of panels: the garment's panels, then `panels`."""
 
     photo: Photo
     """The photo."""
     panels: tuple[Panel, ...]
     """Panels of the other clothes and of the set."""
     reasons: list[str]
-    """Reasons for rejection; empty for a good one."""
+    """Reasons for rejection; empty for a good photo."""
 
     def numbered(self, own: int, first: int) -> Photo:
-        """The photo with its panels renumbered to start at `first`, beginning with index `own`."""
+        """The photo with the panels from index `own` onwards renumbered to start at `first`."""
         table = tuple(
             replace(label, panel=label.panel - own + first) if label.panel >= own else label
             for label in self.photo.view.table
@@ -101,9 +101,9 @@ class Worn:
     transforms: np.ndarray
     """(J, 3, 4) transforms of the bones."""
     surfaces: list[Surface]
-    """Surfaces of clothes, skin, hair, shoes and carried things."""
+    """Surfaces of clothes, skin, hair, shoes and bags."""
     panels: tuple[Panel, ...]
-    """Panels of the other clothes, numbered after the garment's."""
+    """Panels of the other clothes, numbered after the garment's panels."""
     attributes: dict[str, str | float | bool]
     """Attributes: pose, hair, bag, the other cuts."""
 
@@ -188,7 +188,7 @@ def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _has_pockets(outfit: Outfit) -> bool:
-    """Whether hands can be in trouser pockets: they intersect the body there, which only trousers conceal."""
+    """Whether hands can be in trouser pockets, where they intersect the body; only trousers conceal this."""
     return any(cut.category == "lower" and "skirt" not in cut.kind for cut in outfit.cuts)
 
 
@@ -228,7 +228,7 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
 
 
 def _layers(surfaces: Sequence[Surface], product: Product) -> list[Layer]:
-    """The clothes, which are the first surfaces, for the guards; only the garment is checked for self-intersection."""
+    """The clothes (the first surfaces) as layers for the guards; only the garment is checked for self-intersection."""
     layers = []
     for number, garment in enumerate(product.garments):
         cloth = surfaces[number].vertices[: garment.refine.shape[0]]

@@ -117,7 +117,7 @@ def _cloth(
 def _sewn(
     rng: np.random.Generator, fabric: Fabric, colours: tuple[Rgb, Rgb, Rgb], family: Family, prints: tuple[Placed, ...]
 ) -> Cloth:
-    """Sleeves, trims, ribs and thread of a fabric."""
+    """A garment's cloth: the fabric, with matching sleeves, trims, ribs and thread."""
     base = fabric.colour
     sleeve, trim = fabric, fabric
     contrast = colours[1] if rng.random() < 0.6 else scaled(base, 0.7)

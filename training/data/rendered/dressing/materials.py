@@ -22,7 +22,7 @@ class Cloth:
     rib: Fabric
     """Fabric of knitted edges."""
     inside: Rgb
-    """Colour of the cloth's back."""
+    """Colour of the inside of the cloth."""
     stitch: Rgb
     """Colour of the thread."""
     stitching: float
@@ -30,7 +30,7 @@ class Cloth:
     button: Rgb
     """Colour of the buttons."""
     prints: tuple[Placed, ...] = ()
-    """Prints by panel."""
+    """Prints on the panels."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Skin:
     """Colours of a person."""
 
     tone: Rgb
-    """Lit skin."""
+    """Colour of lit skin."""
     lips: Rgb
     """Mouth."""
     brow: Rgb
@@ -66,7 +66,7 @@ class Coat:
     metal: Rgb
     """Buckles and eyelets."""
     gloss: float
-    """How much it shines, 0..1."""
+    """Strength of reflections, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Ground:
     size: float
     """Size of a brick, plank or tile relative to the usual size."""
     gloss: float
-    """How much it shines, 0..1."""
+    """Strength of reflections, 0..1."""
     seed: int
     """Seed of stains and patches."""
     blur: float = 0.0
@@ -88,7 +88,7 @@ class Ground:
     evened: float = 0.0
     """Degree to which separate lamps even out light and shadows, 0..1."""
     lit: float = 1.0
-    """Brightening by those lamps; 1 for none."""
+    """Factor by which these lamps brighten the ground; 1 for no lamps."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class Dress:
     """All colours and patterns of one garment, its wearer and the set."""
 
     garment: Cloth
-    """The garment that is restored."""
+    """The garment to restore."""
     other_1: Cloth
-    """The garment worn with it."""
+    """The garment worn with the garment to restore."""
     other_2: Cloth
-    """A third one."""
+    """A third garment."""
     skin: Skin
     """Skin, eyes and hair."""
     shoe: Coat

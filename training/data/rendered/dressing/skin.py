@@ -22,7 +22,7 @@ TONES: tuple[Rgb, ...] = (
     (86, 59, 45),
     (63, 43, 35),
 )
-"""Lit skin in ten steps from the palest to the deepest, as on the Monk scale."""
+"""Colours of lit skin in ten steps from the palest to the deepest, as on the Monk scale."""
 
 HAIR: tuple[Rgb, ...] = (
     (44, 36, 34),
@@ -36,7 +36,7 @@ HAIR: tuple[Rgb, ...] = (
     (172, 168, 164),
     (222, 218, 212),
 )
-"""Bright strands of natural hair."""
+"""Colours of bright strands of natural hair."""
 HAIR_SHARES = (0.2, 0.19, 0.16, 0.12, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03)
 IRIS: tuple[Rgb, ...] = ((64, 42, 28), (86, 58, 36), (110, 96, 60), (92, 116, 92), (96, 124, 150))
 
@@ -76,7 +76,7 @@ def draw_skin(rng: np.random.Generator) -> Skin:
 
 @lru_cache(maxsize=16)
 def skin_tile(freckles: float) -> Tile:
-    """Uneven skin: blotches of a fingertip's size, and small dark spots by `freckles` (0..1)."""
+    """Uneven skin: blotches the size of a fingertip, and small dark spots of strength `freckles` (0..1)."""
     rng = np.random.default_rng([int(freckles * 10), 5150])
     blotches = 0.02 * streaks(rng, 14, 14) + 0.012 * streaks(rng, 3, 3)
     spots = np.clip(streaks(rng, 1.6, 1.6) - 2.1, 0, 1) * 0.3 * freckles

@@ -25,7 +25,7 @@ from .styles import (
 
 
 def draw_kind(rng: np.random.Generator, category: str) -> str:
-    """A random kind, with the probabilities of shops."""
+    """A random kind of garment, with probabilities as in shops."""
     if category not in KINDS:
         raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
     names, shares = list(KINDS[category]), np.array(list(KINDS[category].values()), float)
@@ -36,7 +36,7 @@ def draw_cut(rng: np.random.Generator, kind: str, held_out: bool = False, sex: s
     """A random cut of a kind; `held_out` chooses among held-out cuts.
 
     Raises:
-        IGRError: if the kind is unknown, or has no cut of the wanted sort.
+        IGRError: if the kind is unknown, or if no suitable cut is found.
     """
     category = next((name for name, kinds in KINDS.items() if kind in kinds), None)
     if category is None:
@@ -47,9 +47,7 @@ def draw_cut(rng: np.random.Generator, kind: str, held_out: bool = False, sex: s
         cut = _cloth(rng, _DRAWN[category](rng, Cut(kind, category, chosen)))
         if held_out_cut(cut) == held_out:
             return cut
-    raise IGRError(
-        f"No cut of kind {kind!r} with held_out={held_out} in 500 draws: widen what its cuts are drawn from."
-    )
+    raise IGRError(f"500 draws found no cut of kind {kind!r} with held_out={held_out}: widen the ranges for this kind.")
 
 
 def _sex_shares(kind: str, category: str) -> tuple[float, float]:
@@ -153,7 +151,7 @@ def _finished_upper(rng: np.random.Generator, cut: Cut) -> Cut:
 
 
 def _layered(rng: np.random.Generator, cut: Cut) -> Cut:
-    """Jackets and cardigans: worn open or closed."""
+    """Jackets and cardigans, worn open or closed."""
     front = "open" if rng.random() < 0.55 else ("buttons" if cut.kind == "cardigan" or cut.collar != "stand" else "zip")
     gap = _between(rng, 0.05, 0.13) if front == "open" else 0.0
     ribbed = cut.kind == "cardigan" or (cut.collar == "stand" and rng.random() < 0.6)

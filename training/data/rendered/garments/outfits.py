@@ -16,19 +16,19 @@ from .lots import draw_cut, draw_kind
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
 MAX_DRAWS = 100
-"""Maximum number of draws of another garment until it is held out or not, as required."""
+"""Maximum number of draws to find another garment that is held out, or one that is not."""
 
 
 @dataclass(frozen=True)
 class Outfit:
-    """Cuts from the innermost layer to the outermost."""
+    """The cuts of clothes worn together, from the innermost layer to the outermost."""
 
     cuts: tuple[Cut, ...]
-    """Cuts in the order in which they are put on."""
+    """Cuts in the order in which the clothes are put on."""
     wanted: int
     """Index of the garment to restore."""
     tucked: bool
-    """Whether the top is tucked into the lower."""
+    """Whether the top is tucked into the lower garment."""
 
     @property
     def cut(self) -> Cut:
@@ -48,7 +48,7 @@ class Outfit:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Labels of the garment: cut, neckline, sleeve, length, fit, front, collar, tucked, layered."""
+        """Attributes of the garment: cut, neckline, sleeve, length, fit, front, tucked, under_jacket."""
         cut = self.cut
         over = any(other.front == "open" for other in self.cuts if other is not cut)
         return {
@@ -73,7 +73,7 @@ def draw_outfit(rng: np.random.Generator, category: str, held_out: bool = False)
 
 
 def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outfit:
-    """An outfit around a garment: draws the other clothes, and whether the top is tucked in.
+    """An outfit around a garment: draws the other clothes, and decides whether the top is tucked in.
 
     Without `held_out`, none of the other clothes has a held-out cut; with it, most do.
     """
@@ -96,14 +96,14 @@ def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outf
 
 
 def _drawn(draw: Callable[[], Cut], held_out: bool) -> Cut:
-    """A cut by `draw` that is still held-out, or still not, after it was adapted to the other clothes."""
+    """A cut from `draw` that matches `held_out` even after it was adapted; for True, the last draw if none matches."""
     for _ in range(MAX_DRAWS):
         cut = draw()
         if held_out_cut(cut) == held_out:
             return cut
-    if held_out:  # the requested garment is not one used in training
+    if held_out:  # enough, because the garment to restore is not used in training
         return cut
-    raise IGRError(f"No other clothes for training in {MAX_DRAWS} draws: widen what cuts are drawn from.")
+    raise IGRError(f"{MAX_DRAWS} draws found no other clothes for training: widen the ranges that cuts are drawn from.")
 
 
 def _inner_for(rng: np.random.Generator, over: Cut, held_out: bool) -> Cut:
@@ -162,7 +162,7 @@ def _open_jacket(rng: np.random.Generator, sex: str, held_out: bool) -> Cut:
 
 
 def _length_name(cut: Cut) -> str:
-    """Describe the length in words."""
+    """A name for the garment's length."""
     if cut.category == "upper":
         return "cropped" if cut.length < 0.28 else "regular" if cut.length < 0.75 else "long"
     if cut.length < 1.55:

@@ -66,7 +66,7 @@ LENGTHS: dict[str, tuple[float, float]] = {
     "shorts": (1.22, 1.85), "leggings": (2.6, 2.95), "a_line_skirt": (1.5, 2.45), "pencil_skirt": (1.65, 2.15),
     "pleated_skirt": (1.4, 2.3), "mini_skirt": (1.22, 1.48),
 }  # fmt: skip
-"""Levels of the hems of each kind, as in Cut."""
+"""Range of the hem's level for each kind, in the levels of Cut."""
 
 NECK_SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "round": ((0.075, 0.09), (0.06, 0.085)), "v": ((0.078, 0.092), (0.13, 0.19)),

@@ -97,7 +97,7 @@ def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_straps(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Keep what lies below the top edge, and two straps, which are narrower than faces: edge by edge."""
+    """Keep the part below the top edge and two straps, which are narrower than faces and so are cut edge by edge."""
     for name, sign in (("_outside", 1.0), ("_inside", -1.0)):
         edge = cut.neck_width - sign * STRAP / 2
         pattern.divide(name, sign * (np.abs(pattern.points[:, 0]) - edge))
@@ -107,7 +107,7 @@ def _cut_straps(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Top edge and waistband of a lower."""
+    """Top edge and waistband of a lower garment."""
     height = height_of(cut.waist, figure)
 
     def field(width: float) -> np.ndarray:
@@ -134,14 +134,14 @@ def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _hanging_edge(cut: Cut, figure: Figure) -> float:
-    """Height at which skirts and long tops leave the body: pleats begin at the waistband, all others at the hips."""
+    """Height at which skirts and long tops leave the body: below the waistband for pleats, otherwise at the hips."""
     if cut.pleats:
         return height_of(cut.waist, figure) - cut.waistband - PLEATS_BELOW
     return figure.crotch + HIP_CUT
 
 
 def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
-    """Hang skirts and long tops from their edge, ring by ring; returns that edge, or nothing."""
+    """Hang skirts and long tops from their edge, ring by ring; returns the edge's vertices, empty if nothing hangs."""
     start = _hanging_edge(cut, figure)
     total = start - height_of(cut.length, figure)
     if cut.legs or total < 0.008:
@@ -165,7 +165,7 @@ def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def _ring_shares(total: float, band: float) -> list[float]:
-    """Positions of the rings as fractions of the fall, one of them at the start of a hem band of this width."""
+    """Positions of the rings as fractions of the fall, one of them at the start of a hem band of width `band`."""
     above = max(total - band, 0.0)
     count = max(1, round(above / RING)) if above > 0 else 0
     shares = [above / total * k / count for k in range(1, count + 1)]
@@ -176,7 +176,7 @@ def _ring_shares(total: float, band: float) -> list[float]:
 
 
 def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
-    """The part of an open edge that lies at a height, as an open chain."""
+    """The part of an open edge that is at a given height, as an open chain."""
     points = pattern.points
     loop = max(pattern.loops(), key=lambda chain: (np.abs(points[chain, 2] - height) < 0.002).sum())
     level = np.abs(points[loop, 2] - height) < 0.002
@@ -245,7 +245,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
 
 
 def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
-    """Matrix (V, V) that smooths the cut, except for thin straps, which it would pull under the skin."""
+    """Matrix (V, V) that smooths the cut, except for thin straps, which smoothing would pull under the skin."""
     pieces = np.unique(np.stack(list(pattern.tags.values()), axis=1), axis=0, return_inverse=True)[1].ravel()
     smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6, pieces)
     if cut.neckline != "straps":
@@ -273,7 +273,7 @@ def _snug_ease(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def _held(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> np.ndarray:
-    """(V,) 1 where the cloth is pinned: shoulders and necks of tops, waistbands of lowers."""
+    """(V,) 1 where the cloth is pinned: shoulders and necks of tops, waistbands of lower garments."""
     points, arms = pattern.points, pattern.arms.sum(axis=1)
     if not cut.top:
         height = height_of(cut.waist, figure)

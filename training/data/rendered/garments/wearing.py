@@ -25,7 +25,7 @@ FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
 FLAT_SHARE = 0.25
 """Probability that a product shot shows the garment lying flat."""
 GHOST_FLAT = 0.35
-"""Maximum flatness of the others."""
+"""Maximum flatness in all other product shots."""
 
 
 def wear(
@@ -39,13 +39,14 @@ def wear(
 
     Args:
         garments: from the innermost to the outermost.
-        body: whose rest shape they are fitted to.
-        transforms: (J, 3, 4) of `body.transforms`.
-        rng: draws how folds start.
+        body: the body, to whose rest shape the garments are fitted.
+        transforms: (J, 3, 4) from `body.transforms`.
+        rng: draws the initial folds.
         kinds: kind of each garment; by default `garment` for the first, then `other_1`, `other_2`.
 
     Returns:
-        The surfaces of each garment, in the order of `garments`. Vertices and faces are the same in every pose.
+        The surfaces of each garment, in the order of `garments`. The vertices and faces have the same numbers in every
+        pose.
     """
     figure = make_figure(body)
     posed = pose_figure(figure, transforms)
@@ -67,8 +68,8 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
 
     Args:
         garment: the garment to show.
-        rng: draws how folds start, and how flat it lies.
-        flat: 0 for a ghost mannequin to 1 for a garment that lies flat on a table; None draws it.
+        rng: draws the initial folds and the flatness.
+        flat: flatness, from 0 (on a ghost mannequin) to 1 (flat on a table); None draws it.
     """
     cut = garment.cut
     figure = product_figure(cut.sex) if cut.category == "upper" else template_figure(cut.sex)
@@ -91,7 +92,7 @@ def _drape(
     rng: np.random.Generator,
     tuck: float | None = None,
 ) -> Draped:
-    """Coarse first, for the large folds, then four times as fine; `tuck` is the height of a waist over it."""
+    """Drape coarsely for the large folds, then four times as finely; `tuck` is the height of a waist over the cloth."""
     cut = garment.cut
     rest = fit(garment, figure, template_figure(cut.sex))
     held = garment.held
@@ -127,11 +128,11 @@ def _drape(
         place = place + armhole * (garment.even @ place - place)
     edge = np.unique(garment.rim)
     for _ in range(6):
-        # Along open edges the mean is that of the two neighbours on the edge: hems become even.
+        # Along open edges, `even` averages only the two neighbours on the edge, so that hems become even.
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
     place = unwrinkled(place, garment.fine_faces, garment.even, 16)
     if cut.neckline == "straps":
-        # Too narrow to be smoothed.
+        # Straps are too narrow to be smoothed.
         place = np.where(free[:, None] > 0, place, garment.refine @ coarse)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
@@ -144,7 +145,7 @@ def _drape(
 
 
 def _grow(garment: Garment) -> np.ndarray:
-    """(V,) excess cloth; bands have none."""
+    """(V,) excess cloth, as a factor on lengths; bands have none."""
     return np.where(garment.snug | (garment.held > 0.5), 1.0, garment.cut.grow)
 
 

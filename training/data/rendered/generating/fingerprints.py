@@ -22,7 +22,7 @@ NOT_RENDERING = (
     "agreement.py", "base/timing.py", "bench.py", "dressing", "generating", "held_out.py", "pairs.py",
     "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "source.py",
 )  # fmt: skip
-"""Its files and folders that do not affect rendering: they only run it, or dress or display its results."""
+"""Files and folders of the package that do not affect rendering; they only run it, or dress or display its results."""
 RENDERING_BESIDE = (defects, keypoints, labels, masks)
 """Modules outside the package that affect rendering."""
 DRESSING = ("base/panels.py", "base/streams.py", "base/surfaces.py", "base/views.py", "dressing", "pairs.py")

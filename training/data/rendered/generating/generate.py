@@ -1,4 +1,4 @@
-"""Rendering records into shards with several processes or machines; interrupted runs can be resumed."""
+"""Render records into shards with several processes or machines; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .fingerprints import render_fingerprint, renderer_versions
 from .pools import Maker, make_here, make_in_processes, render_record
 
 MAX_FAILURES = 3
-"""Maximum number of consecutive seeds that may fail before a run stops."""
+"""Number of consecutive seeds that must fail before a run stops."""
 MAX_RUNS = 3
-"""Maximum number of runs that may fail at a seed, but not at others, before it is skipped permanently."""
+"""Number of runs that must fail at a seed, but not at others, before the seed is skipped permanently."""
 
 
 def generate(
@@ -43,14 +43,14 @@ def generate(
     Existing shards are kept, and so are the finished records of an incomplete shard. The shards contain the same
     bytes for any number of processes (`workers`) or machines (`ray`: auto, or the address of a cluster). Raises
     IGRError for shards with other settings, another version of the generator or another size, for seeds that do not
-    match `settings.held_out`, for a folder that another run is writing to, and if the generator fails: a failed seed is
-    tried again in a later run and skipped after MAX_RUNS failures; several failures in a row end this run.
+    match `settings.held_out`, for a folder that another run is writing to, and if the generator fails. A failed seed
+    is tried again in later runs and skipped after MAX_RUNS failures; MAX_FAILURES failures in a row end this run.
     """
     _check_seeds(seeds, settings)
     if remote(str(out)) is not None:  # only folders can be locked
         return _generate(out, seeds, settings, workers, ray, per_shard, maker)
     make_folder(Path(out))
-    with locked(Path(out), f"{out} is in use by another run that renders: wait for it, or choose another folder."):
+    with locked(Path(out), f"{out} is in use by another rendering run: wait for it to end, or choose another folder."):
         return _generate(out, seeds, settings, workers, ray, per_shard, maker)
 
 

@@ -1,4 +1,4 @@
-"""Making records in one or several processes on one machine; results arrive in any order."""
+"""Make records in one or several processes on one machine; results arrive in any order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Maker = Callable[[int, RenderSettings], "tuple[Record | None, Counter[str]]"]
 AHEAD = 2
 """Number of queued seeds per worker."""
 MAX_DEATHS = 3
-"""Maximum number of workers that may die at a seed before it is skipped."""
+"""Number of workers that must die at a seed before the seed is skipped."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Settings of numerical libraries, read when a worker loads them."""
 
@@ -42,7 +42,7 @@ def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, C
 
 
 def make(seed: int, settings: RenderSettings, maker: Maker) -> Made:
-    """Result of a seed as bytes to send between processes; includes the generator's error if it failed."""
+    """A seed's result as bytes to send between processes, or the generator's traceback if it failed."""
     try:
         record, rejects = maker(seed, settings)
         with stage("encode"):
@@ -68,8 +68,8 @@ def make_here(seeds: Sequence[int], settings: RenderSettings, maker: Maker) -> I
 def make_in_processes(seeds: Sequence[int], settings: RenderSettings, maker: Maker, workers: int) -> Iterator[Made]:
     """Make the records in `workers` processes of one thread each.
 
-    If one dies, the seeds in progress are made again one at a time, because any of them may be the cause; a seed
-    at which workers die MAX_DEATHS times is skipped.
+    If a process dies, the seeds in progress are made again one at a time, because any of them may be the cause. A
+    seed at which processes die MAX_DEATHS times is skipped.
     """
     waiting, suspects, deaths = deque(seeds), deque[int](), Counter[int]()
     while waiting or suspects:

@@ -1,4 +1,4 @@
-"""Making records on many machines with Ray: every seed's record arrives exactly once, even if workers die."""
+"""Make records on many machines with Ray; every seed's record arrives exactly once, even if workers die."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATIENCE = 10.0
 
 
 def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, address: str) -> Iterator[Made]:
-    """Make the records on a Ray cluster, one CPU each; seeds of lost machines are made again.
+    """Make the records on a Ray cluster, with one CPU each; the seeds of lost machines are made again.
 
     A seed at which workers die MAX_DEATHS times is skipped.
 
-    `address` is auto for the cluster of this machine, or HOST:PORT, or ray://HOST:PORT. The machines need the packages
-    of the extra `render` and of `ray`; this package's code is sent to them. Raises IGRError without Ray or a cluster.
+    `address` is auto for this machine's cluster, HOST:PORT, or ray://HOST:PORT. The machines need Ray and the packages
+    of the extra `render`; this package's code is sent to them. Raises IGRError if Ray or the cluster is missing.
     """
     ray = _ray()
     begun = not ray.is_initialized()

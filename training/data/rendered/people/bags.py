@@ -30,9 +30,9 @@ class Bag:
     """One bag."""
 
     kind: BagKind = "none"
-    """Way in which it is carried."""
+    """How the bag is carried."""
     side: Literal["L", "R"] = "L"
-    """Shoulder or hand."""
+    """Side of the shoulder or hand that carries the bag."""
     size: tuple[float, float, float] = (0.26, 0.09, 0.2)
     """Width, depth and height, metres."""
     roundness: float = 6.0
@@ -115,7 +115,7 @@ def _posed(body: Body, transforms: np.ndarray, bone: str) -> np.ndarray:
 
 
 def _in_hand(body: Body, transforms: np.ndarray, bag: Bag) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A bag that hangs from a hand, or a clutch under it; uses the other hand if this one is busy; may be empty."""
+    """A bag that hangs from a hand, or a clutch under it; uses the other hand if this is busy; empty if both are."""
     for side in (bag.side, "R" if bag.side == "L" else "L"):
         elbow, wrist, knuckle, middle = (
             _posed(body, transforms, f"{bone}.{side}") for bone in ("lowerarm01", "wrist", "finger3-1", "finger3-2")

@@ -51,7 +51,7 @@ class Shape:
     belly: float = 0.0
     """0..1, size of the stomach."""
     buttocks: float = 0.0
-    """-1..1, their volume."""
+    """-1..1, volume of the buttocks."""
     torso: float = 0.0
     """-1..1, from a short to a long torso."""
 
@@ -280,7 +280,7 @@ def make_body(shape: Shape) -> Body:
     """A body of the given shape, at rest, standing on z = 0 with its hips above the origin."""
     for field in fields(shape):
         if not -1 <= getattr(shape, field.name) <= 1:
-            raise IGRError(f"{field.name} of the shape is {getattr(shape, field.name)}: choose a value from -1 to 1.")
+            raise IGRError(f"The shape's {field.name} is {getattr(shape, field.name)}: choose a value from -1 to 1.")
     model = body_model()
     amounts = coefficients(shape, model).astype(np.float32)
     vertices = (model.rest + np.tensordot(amounts, model.modes, axes=1)).astype(np.float64)

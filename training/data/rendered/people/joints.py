@@ -17,7 +17,7 @@ _BONES = {
 
 
 def joints_of(body: Body, transforms: np.ndarray) -> dict[str, np.ndarray]:
-    """(3,) in the world, metres, by the names of JOINTS_25, of a body moved by bones (J, 3, 4)."""
+    """World positions (3,) in metres, keyed by the names in JOINTS_25, for a body moved by bones (J, 3, 4)."""
     found: dict[str, np.ndarray] = {}
     for side, letter in (("left", "L"), ("right", "R")):
         for joint, bone in _BONES.items():

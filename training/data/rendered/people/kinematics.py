@@ -35,7 +35,7 @@ def angle_about(rotation: np.ndarray, axis: np.ndarray) -> float:
 
 
 def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(3, 3) orthonormal columns: `along`, the rest of `across`, and their cross product."""
+    """(3, 3) orthonormal columns: `along`, the part of `across` perpendicular to it, and their cross product."""
     first = unit(along)
     second = unit(across - (across @ first) * first)
     return np.column_stack([first, second, np.cross(first, second)])
@@ -47,7 +47,7 @@ def two_bones(
     """Rotations (3, 3) of the first and, within it, the second bone so that the end reaches `target`.
 
     `rest` are the positions (3,) of start, middle joint and end; `start` is the current start; `poles` (2, 3) are the
-    directions in which the middle joint bends at rest and must bend now. Targets out of reach are approached.
+    directions in which the middle joint bends at rest and must bend now. A target out of reach is only approached.
     """
     first, second = rest[1] - rest[0], rest[2] - rest[1]
     lengths = np.linalg.norm(first), np.linalg.norm(second)

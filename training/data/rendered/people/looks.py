@@ -29,7 +29,7 @@ class Look:
     shoe: Shoe = Shoe()
     """Shoes."""
     bag: Bag = Bag()
-    """Bag or None."""
+    """Bag; its kind may be none."""
     brows: float = 1.0
     """Thickness of the brows, about 1."""
     make_up: float = 0.4
@@ -57,7 +57,7 @@ def person_surfaces(
 ) -> list[Surface]:
     """Skin, eyes, hair, shoes and bag of a posed body (bones (J, 3, 4)).
 
-    `covered` (B,) marks the vertices of the part body that are under cloth: they are pulled inwards. Loose hair
+    `covered` (B,) marks the vertices of the part body that are under cloth, which are pulled inwards. Loose hair
     and straps lie on the surfaces `over` (the clothes). Soles extend below z = 0.
     """
     return [
@@ -98,7 +98,7 @@ def _face_topology() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _refined(values: np.ndarray) -> np.ndarray:
-    """(B + E, ...): values (B, ...) of the body's vertices, then of the finer face's."""
+    """(B + E, ...): values (B, ...) at the body's vertices, then at the vertices added for the finer face."""
     return np.concatenate([values, values[_face_topology()[1]].mean(1)])
 
 

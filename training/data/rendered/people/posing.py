@@ -1,4 +1,4 @@
-"""Turns stances into rotations of bones: feet stand on the floor, hands reach the body, arms keep clear of it."""
+"""Turn stances into rotations of bones: feet on the floor, hands that reach the body, arms that keep clear of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SPOTS = {
 """Height (0 at the hip joints, 1 at the neck) and degrees around the trunk, 0 in front, 90 at the hand's own side."""
 
 _HEAD_SPOTS = {"temple": (0.6, 95.0), "nape": (0.05, 165.0), "chin": (-0.25, 24.0)}
-"""The same for the head: height 0 at its bone, 1 at its top."""
+"""The same for the head: height 0 at the head's bone, 1 at its top."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def solve(body: Body, arms: tuple[ArmStance, ArmStance], legs: LegStance, trunk:
 
 
 def _trunk(trunk: TrunkStance, legs: LegStance) -> dict[str, np.ndarray]:
-    """Rotations of spine, neck and head; the spine makes up for most of the pelvis's lean."""
+    """Rotations of spine, neck and head; the spine compensates for most of the pelvis's lean."""
     tilt = legs.lean * 1.25 - trunk.tilt
     parts = {"spine05": 0.15, "spine04": 0.25, "spine03": 0.25, "spine02": 0.2, "spine01": 0.15}
     found = {
@@ -80,7 +80,7 @@ def _trunk(trunk: TrunkStance, legs: LegStance) -> dict[str, np.ndarray]:
 
 
 def _legs(body: Body, legs: LegStance) -> dict[str, np.ndarray]:
-    """Rotations of pelvis, legs and feet that put both feet on one floor."""
+    """Rotations of pelvis, legs and feet that put both feet on the same floor."""
     pelvis = turn((0, 1, 0), -legs.lean)
     root = body.head("root")
     hips, ankles, feet, reach = {}, {}, {}, {}
@@ -231,7 +231,7 @@ def _rest_hand(body: Body, side: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fingers(body: Body, side: str, curl: float) -> dict[str, np.ndarray]:
-    """Rotations of the finger joints, each by `curl` degrees towards the palm and the thumb by half of it."""
+    """Rotations of the finger joints, each by `curl` degrees towards the palm, and of the thumb by half as much."""
     along, palm = _rest_hand(body, side)
     axis = np.cross(along, palm)
     found = {}
@@ -260,7 +260,7 @@ def _posed(body: Body, placed: np.ndarray, bone: str) -> np.ndarray:
 
 
 def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
-    """The trunk with legs (of the tights), or the head (of the skin)."""
+    """The trunk and legs (from the tights), or the head (from the skin)."""
     part = body.part("tights" if which == "trunk" else "body")
     points = skin(part.vertices, part.weights, placed)
     outwards = vertex_normals(points, part.triangles)

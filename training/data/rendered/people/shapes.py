@@ -8,9 +8,9 @@ from .body import triangles
 
 
 def split(quads: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Quads (Q, 4) of `count` vertices cut into (4 Q, 4), and the edges (E, 2) whose middles come first among the new.
+    """Quads (Q, 4) of `count` vertices cut into (4 Q, 4), and their edges (E, 2).
 
-    New vertices are numbered starting at `count`: the middles of edges, then the middles of quads.
+    New vertices are numbered starting at `count`: the middles of these edges, then the middles of quads.
     """
     edges = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1).astype(np.int64)
     keys, number = np.unique(edges[:, 0] * count + edges[:, 1], return_inverse=True)
@@ -29,7 +29,7 @@ def subdivided(quads: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
-    """(F, 3) int32 triangles of a grid of rows x columns vertices, row by row; `closed` joins last to first column."""
+    """(F, 3) int32 triangles of a grid of rows x columns vertices; `closed` joins the last column to the first."""
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     nexts = (column + 1) % columns
     corners = [row * columns + column, row * columns + nexts, (row + 1) * columns + nexts, (row + 1) * columns + column]
@@ -57,7 +57,7 @@ def tube(path: np.ndarray, radii: np.ndarray, sides: int = 10) -> tuple[np.ndarr
 
 
 def outward(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F, 3) int32: faces of a closed mesh, turned over if they look inwards."""
+    """(F, 3) int32: faces of a closed mesh, turned over if they face inwards."""
     corners = vertices[faces] - vertices.mean(0)
     volume = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
     return (faces if volume >= 0 else faces[:, ::-1]).astype(np.int32)

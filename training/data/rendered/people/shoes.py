@@ -1,4 +1,4 @@
-"""Shoes: the feet of the tights pushed out, with a sole."""
+"""Shoes, made by pushing the feet of the tights outwards, with a sole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_shoe(rng: np.random.Generator) -> Shoe:
 
 
 def shoe_surfaces(body: Body, transforms: np.ndarray, shoe: Shoe) -> list[Surface]:
-    """Surfaces of kind shoe: paint is 1, sole, 0; soles extend below z = 0 by their thickness."""
+    """Surfaces of kind shoe, with paint (1, sole, 0); soles extend below z = 0 by their thickness."""
     if shoe.kind == "barefoot":
         return []
     part = body.part("tights")

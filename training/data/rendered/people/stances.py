@@ -15,11 +15,11 @@ class ArmStance:
     out: float = 12.0
     """Degrees between the upper arm and straight down, to the side."""
     ahead: float = 0.0
-    """Degrees of the upper arm forwards."""
+    """Degrees by which the upper arm points forwards."""
     bend: float = 15.0
-    """Degrees of the elbow, 0 for straight."""
+    """Degrees by which the elbow is bent; 0 is straight."""
     inward: float = 0.0
-    """Degrees by which the bent forearm points to the body's middle instead of straight ahead."""
+    """Degrees by which the bent forearm points towards the body's middle instead of straight ahead."""
     spot: str | None = None
     """Spot on the body that the palm touches; out, ahead, bend and inward are then unused."""
     fingers: Vector = (0.0, 0.0, -1.0)
@@ -29,7 +29,7 @@ class ArmStance:
     gap: float = 0.022
     """Metres between the palm's middle and the spot; negative for a hand in a pocket."""
     curl: float = 14.0
-    """Degrees of each joint of the fingers."""
+    """Degrees by which each finger joint is bent."""
     shrug: float = 0.0
     """Degrees by which the collarbone rises."""
     attributes: frozenset[str] = frozenset()
@@ -58,7 +58,7 @@ class LegStance:
 
 @dataclass(frozen=True)
 class TrunkStance:
-    """Trunk and head; degrees."""
+    """Trunk and head; all fields are in degrees."""
 
     yaw: float = 0.0
     """Shoulders turned to the left relative to the hips."""

@@ -1,4 +1,4 @@
-"""A rendered garment: product shot, photos on several bodies, labels and joints; with conversion to and from bytes."""
+"""A rendered garment (product shot, photos on several bodies, labels, joints) and its conversion to and from bytes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ..studio.storing import decode_correspondence, decode_view, encode_correspo
 
 T = TypeVar("T")
 Words = Mapping[str, "str | float | bool"]
-"""Metadata of a garment or a photo, such as cut or pose."""
+"""Metadata of a garment or a photo, such as the cut or the pose."""
 Members = dict[str, bytes]
-"""Files of a record by ending: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
+"""A record's files by ending: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
 DIGITS = 5
-"""Decimals of lengths in `panels.json`, metres."""
+"""Decimals of the lengths in `panels.json`, which are in metres."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Photo:
     view: View
     """Buffers to dress."""
     correspondence: np.ndarray
-    """(H, W, 2) float32 on the pixels of the product shot: x, y of the same point of cloth in this photo, in pixels
-    from its left and top edge; NaN where it is not visible or where there is no garment."""
+    """(H, W, 2) float32: for each pixel of the product shot, x and y of the same point of cloth in this photo, in
+    pixels from the left and top edges; NaN where the point is not visible or there is no garment."""
     parsing: np.ndarray
     """(h, w) uint8 labels of parsing.ATR."""
     joints: Mapping[str, tuple[float, float, float]]
@@ -62,7 +62,7 @@ class Record:
     attributes: Words
     """Attributes of the garment: cut, sleeve, neckline, fit, ..."""
     panels: tuple[Panel, ...]
-    """Panels that the labels of product shot and photos refer to."""
+    """Panels that the labels of the product shot and the photos refer to."""
     product: View
     """The product shot."""
     photos: tuple[Photo, ...]
@@ -114,7 +114,7 @@ def from_members(members: Mapping[str, bytes], name: str) -> Record:
 
 
 def read_metadata(data: bytes, name: str) -> dict[str, Any]:
-    """The checked json of a record; raises IGRError with the file `name` and the invalid entry."""
+    """A record's JSON, checked; raises IGRError that names the file (`name`) and the invalid entry."""
     metadata = read_json(data, name)
     check_metadata(metadata, name)
     if len(metadata.get("keypoints", ())) != len(metadata["photos"]):
@@ -192,7 +192,7 @@ def _member(members: Mapping[str, bytes], ending: str, name: str) -> bytes:
 
 
 def _read(read: Callable[[], T], name: str, ending: str) -> T:
-    """The result of `read`; its errors about damaged bytes are raised as IGRError."""
+    """The result of `read`; errors caused by damaged bytes are raised as IGRError."""
     try:
         return read()
     except IGRError as error:
@@ -264,7 +264,7 @@ def _json(content: Any, name: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Convert numpy numbers to Python's."""
+    """Convert numpy numbers to Python numbers."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is neither a string nor a number")

@@ -1,4 +1,4 @@
-"""Tars of records, `records-000000000.tar` named by the first seed: written atomically, with random access."""
+"""Tars of records, named after their first seed (`records-000000000.tar`); written atomically, with random access."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, r
 from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
 
-EpsImagePlugin.gs_binary = False  # storing.py opens any format: bytes of a shard must not start Ghostscript
+EpsImagePlugin.gs_binary = False  # storing.py opens any format, but bytes in a shard must not start Ghostscript
 
 SHARD_KEY = "shard"
 """Name of the member that describes how a shard was rendered: `shard.json`."""
@@ -31,7 +31,7 @@ FAILED = "ended in an error"
 
 @dataclass(frozen=True)
 class Stamp:
-    """Settings and code with which records were rendered; the same for all records of a folder."""
+    """Settings and code with which records were rendered; the same for all records in a folder."""
 
     settings: RenderSettings
     """Settings of the run."""
@@ -43,7 +43,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Made:
-    """Result of a seed."""
+    """The result for a seed."""
 
     seed: int
     """The seed."""
@@ -52,7 +52,7 @@ class Made:
     rejects: dict[str, int]
     """Rejected attempts, counted by reason; KILLED or FAILED for a skipped seed."""
     failure: str = ""
-    """Traceback of the generator's error, if any; no record is kept then, and a later run tries again."""
+    """Traceback of the generator's error; if there is one, no record is kept, and a later run tries again."""
 
     @property
     def killed(self) -> bool:
@@ -66,8 +66,8 @@ class RecordShards:
     def __init__(self, root: str) -> None:
         """`root`: a folder, a tar, or a path or URL with braces.
 
-        Raises IGRError without shards, for other tars, for shards with different settings,
-        and for a seed in two shards.
+        Raises IGRError if there are no shards, for other tars, for shards with different settings, and for a seed in
+        two shards.
         """
         self.root = root
         """Location of the shards."""
@@ -102,13 +102,13 @@ class RecordShards:
         return metadata
 
     def read(self, seed: int) -> Record:
-        """The record of a seed; raises IGRError with the shard and the unreadable member."""
+        """The record of a seed; raises IGRError that names the shard and the unreadable member."""
         index = self._places[seed]
         return from_members(read_members(index, seed), f"{index.url}:{record_name(seed)}")
 
 
 def record_urls(root: str) -> list[str]:
-    """Paths or URLs of the shards in a folder, of one tar, or of a pattern with braces; raises IGRError without any."""
+    """Paths or URLs of the shards in a folder, one tar, or a pattern with braces; raises IGRError if there are none."""
     if root.endswith(".tar") or "{" in root:
         return shard_urls(root)
     folder = Folder(root)
@@ -135,7 +135,7 @@ def stamp_of(index: TarIndex) -> Stamp:
         settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
         return Stamp(settings, str(metadata["generator"]), str(metadata["packages"]))
     except (KeyError, TypeError) as error:
-        raise IGRError(f"{index.url} is not a shard of rendered records: give the folder of such shards.") from error
+        raise IGRError(f"{index.url} is not a shard of rendered records: use a folder of such shards.") from error
 
 
 def seeds_of(index: TarIndex) -> list[int]:
@@ -151,12 +151,12 @@ def seeds_of(index: TarIndex) -> list[int]:
 
 
 def given_up(index: TarIndex) -> dict[int, dict[str, int]]:
-    """Skipped seeds of a shard, with the number of rejected attempts by reason."""
+    """Skipped seeds in a shard, with the number of rejected attempts by reason."""
     return {int(seed): dict(reasons) for seed, reasons in index.labels[SHARD_KEY].get("given_up", {}).items()}
 
 
 def read_members(index: TarIndex, seed: int) -> Members:
-    """The files of one record of a shard."""
+    """The files of one record in a shard."""
     key = record_name(seed)
     return {ending: index.read(key, ending) for ending in index.samples[key]}
 
@@ -184,14 +184,14 @@ def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -
     samples = [(SHARD_KEY, {"json": json.dumps(metadata, sort_keys=True).encode()})]
     samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
     data = tar_bytes(samples)
-    folder.remove(name + INDEX_ENDING)  # of an earlier, smaller shard
+    folder.remove(name + INDEX_ENDING)  # the index of an earlier, smaller shard
     folder.write(name, data)
     index = read_headers(io.BytesIO(data), len(data), folder.at(name))
     folder.write(name + INDEX_ENDING, index_bytes(index, len(data)))
 
 
 def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
-    """A tar of samples, each with its key and its files by their endings."""
+    """A tar of samples, each given by its key and its files by ending."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for key, members in samples:

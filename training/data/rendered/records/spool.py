@@ -31,7 +31,7 @@ from .shards import (
 )
 
 STAMP_FILE = "stamp.json"
-"""File in a folder of parts that describes how they were rendered."""
+"""File in a folder of parts that describes how the parts were rendered."""
 _PART = re.compile(r"garment-(\d+)\.tar")
 
 
@@ -55,12 +55,12 @@ class Pending:
         self._in_shard = set() if self._shard is None else _seeds(self._shard)
         self._has_parts = f"{self._name}.parts" in names
         self.done = self._in_shard | (self._seeds_in_parts() if self._has_parts else set())
-        """Seeds with existing records, whether they belong to the shard or not."""
+        """Finished seeds, whether they belong to the shard or not."""
         self.missing = [seed for seed in seeds if seed not in self.done]
         """Seeds that remain to be made."""
 
     def failed(self, made: Made) -> int:
-        """Record that the generator failed at a seed; returns the number of such runs."""
+        """Record that the generator failed at a seed; returns the number of runs that have failed at this seed."""
         self._begin()
         name = f"{record_name(made.seed)}.errors.json"
         known = read_json(self._parts.read(name), self._parts.at(name)) if name in self._parts.names() else []
@@ -101,7 +101,7 @@ class Pending:
         return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def _made(self, seed: int) -> Made:
-        """Result of a seed, from the smaller shard of an earlier run or from its part."""
+        """A seed's result, from the smaller shard of an earlier run or from the seed's part."""
         if self._shard is not None and seed in self._in_shard:
             reasons = given_up(self._shard).get(seed)
             return Made(seed, None if reasons is not None else read_members(self._shard, seed), reasons or {})
@@ -140,7 +140,7 @@ def _other_size(where: str, per_shard: int) -> IGRError:
 
 
 def _seeds(shard: TarIndex) -> set[int]:
-    """Seeds recorded in a shard, with and without a record."""
+    """Seeds listed in a shard, with and without a record."""
     return {*seeds_of(shard), *given_up(shard)}
 
 

@@ -20,14 +20,14 @@ Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""
 
 HIDDEN_BEHIND = 0.2
-"""Distance in metres of a joint behind the visible surface, because joints are inside the body."""
+"""Distance in metres behind the visible surface from which a joint counts as occluded; joints are inside the body."""
 HIDDEN_CONFIDENCE = 0.5
 """Confidence of occluded joints."""
 GROWTH = 0.022
 """Dilation of the garment in an agnostic mask, as a fraction of the photo's height."""
 ARM = (("shoulder", 0.075), ("elbow", 0.065), ("wrist", 0.05))
 LEG = (("hip", 0.095), ("knee", 0.085), ("ankle", 0.06))
-"""Joints of a limb, and its half width there in agnostic masks, metres."""
+"""Joints of a limb, and the limb's half width at each joint in agnostic masks, metres."""
 _LIMBS = {
     "arm": (("shoulder", "elbow", 0.05), ("elbow", "wrist", 0.04)),
     "leg": (("hip", "knee", 0.085), ("knee", "ankle", 0.055), ("ankle", "big_toe", 0.04)),
@@ -38,7 +38,7 @@ _HAND = 0.75
 
 
 def seen_joints(joints: Mapping[str, np.ndarray], camera: Camera, shot: Shot) -> dict[str, Joint]:
-    """Project `joints` (3,) by name into the photo: those in the frame, with less confidence if hidden."""
+    """Project `joints` (3,) by name into the photo; keeps those in the frame, with less confidence if hidden."""
     width, height = camera.size
     names = [name for name in JOINTS_25 if name in joints]
     x, y, depth = camera.project(np.stack([joints[name] for name in names]))
@@ -59,9 +59,9 @@ def kind_mask(view: View, kind: Kind) -> np.ndarray:
 
 
 def agnostic_mask(garment: np.ndarray, joints: Mapping[str, np.ndarray], camera: Camera, category: str) -> np.ndarray:
-    """The garment's mask (h, w) of 0 and 255, grown, with the arms (upper, full) or the legs (lower, full).
+    """The garment's mask (h, w) of 0 and 255, dilated, plus the arms (upper, full) and the legs (lower, full).
 
-    `joints` (3,) are in the world, by the names of JOINTS_25; hands and feet stay outside.
+    `joints` (3,) are in world coordinates, by the names of JOINTS_25; hands and feet are not included.
     """
     mask = dilated(Image.fromarray(garment), max(2, round(GROWTH * garment.shape[0])))
     draw = ImageDraw.Draw(mask)
@@ -76,10 +76,10 @@ def agnostic_mask(garment: np.ndarray, joints: Mapping[str, np.ndarray], camera:
 
 
 def atr_labels(shot: Shot, joints: Mapping[str, np.ndarray], camera: Camera, clothes: Mapping[Kind, str]) -> np.ndarray:
-    """Label map (h, w) uint8 of ATR-18's numbers.
+    """Label map (h, w) uint8 with ATR-18's numbers.
 
     `clothes` gives the label's name for each kind of cloth: {"garment": "upper-clothes", "other_1": "pants"}. Skin is
-    distinguished by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
+    labelled by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
     """
     number = {name: place for place, name in enumerate(ATR.labels)}
     plain = {"hair": "hair", "eye": "face", "bag": "bag", **clothes}
@@ -130,14 +130,14 @@ def _nearest_part(points: np.ndarray, joints: Mapping[str, np.ndarray], feet_onl
 
 
 def _distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Distances (N,) of points (N, 3) from the line between two places (3,)."""
+    """Distances (N,) of points (N, 3) from the line segment between two points (3,)."""
     along = end - start
     share = np.clip((points - start) @ along / max(float(along @ along), 1e-9), 0, 1)
     return np.linalg.norm(points - start - share[:, None] * along, axis=1)
 
 
 def _draw_limb(draw: ImageDraw.ImageDraw, points: np.ndarray, half: list[float]) -> None:
-    """Fill a limb along `points` (N, 2) in pixels, of half widths `half`, with round joints."""
+    """Fill a limb along `points` (N, 2) in pixels, with half widths `half` and round joints."""
     for at, radius in zip(points, half, strict=True):
         draw.ellipse((*(at - radius), *(at + radius)), fill=255)
     for number in range(len(points) - 1):

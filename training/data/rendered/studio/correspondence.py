@@ -1,4 +1,4 @@
-"""Position of each pixel of a product shot in a photo of the same garment."""
+"""Position, in a photo of a garment, of each pixel of the garment's product shot."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def correspond(
     photo_surfaces: Sequence[Surface],
     camera: Camera,
 ) -> np.ndarray:
-    """Position in the photo by `camera` of the garment's point at each pixel (h, w) of the product shot.
+    """Position in the photo, taken by `camera`, of the garment's point at each pixel (h, w) of the product shot.
 
-    (h, w, 2) float32: x and y in pixels of the photo, a pixel's centre at a half; NaN where the photo does not show it.
-    The garments (kind `garment`) of both must have the same faces; raises IGRError otherwise.
+    (h, w, 2) float32: x and y in pixels of the photo, with pixel centres at half-integers; NaN where the photo does not
+    show the point. Raises IGRError unless the garment (kind `garment`) has the same faces in both.
     """
     pairs = _pairs(product_surfaces, photo_surfaces)
     found = np.full((*product.surface.shape, 2), np.nan, np.float32)
@@ -49,13 +49,13 @@ def correspond(
 
 
 def _pairs(product: Sequence[Surface], photo: Sequence[Surface]) -> dict[int, tuple[int, Surface]]:
-    """Number and surface in the photo, by number in the product shot, of each piece of the garment."""
+    """Each garment surface's number in the photo and the surface there, by its number in the product shot."""
     own = [number for number, surface in enumerate(product) if surface.kind == "garment"]
     worn = [number for number, surface in enumerate(photo) if surface.kind == "garment"]
     if len(own) != len(worn) or any(
         len(product[a].faces) != len(photo[b].faces) for a, b in zip(own, worn, strict=False)
     ):
-        raise IGRError("The garments of product shot and photo differ in their faces: drape the same garment for both.")
+        raise IGRError("The garments in product shot and photo differ in their faces: drape the same garment for both.")
     return {a: (b, photo[b]) for a, b in zip(own, worn, strict=True)}
 
 
@@ -74,7 +74,7 @@ def _inside(view: View) -> np.ndarray:
 def _shown(
     photo: Shot, camera: Camera, number: int, x: np.ndarray, y: np.ndarray, depth: np.ndarray, inside: np.ndarray
 ) -> np.ndarray:
-    """(N,) bool: whether the photo's pixel at `x`, `y` shows its surface `number` at this depth and from this side."""
+    """(N,) bool: whether the photo shows its surface `number` at `x`, `y`, at this depth and from this side."""
     width, height = camera.size
     within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
     column = np.clip(x, 0, width - 1).astype(np.intp)

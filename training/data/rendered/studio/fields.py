@@ -1,4 +1,4 @@
-"""Smooth fields of 16-bit numbers as bytes that compress well."""
+"""Store smooth fields of 16-bit numbers as bytes that compress well."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Reader:
-    """Reads bytes one part after another."""
+    """Reads bytes part by part."""
 
     def __init__(self, data: bytes) -> None:
         self._data = np.frombuffer(data, np.uint8)
@@ -15,24 +15,24 @@ class Reader:
     def take(self, count: int) -> np.ndarray:
         """The next `count` bytes as uint8; raises ValueError if there are fewer."""
         if self._at + count > len(self._data):
-            raise ValueError("they are cut off")
+            raise ValueError("they are truncated")
         self._at += count
         return self._data[self._at - count : self._at]
 
     def rest(self) -> np.ndarray:
-        """All bytes that were not taken yet."""
+        """All bytes that have not been taken yet."""
         return self.take(len(self._data) - self._at)
 
 
 def pack_field(values: np.ndarray, valid: np.ndarray) -> bytes:
-    """Values (h, w, c) uint16 as 2 h w c bytes: the difference of each from the prediction by its neighbours. Values
-    that are not `valid` (h, w) are lost: they are replaced by those that are easiest to predict.
+    """Values (h, w, c) uint16 as 2 h w c bytes: the difference of each value from the prediction by its neighbours.
+    Values that are not `valid` (h, w) are lost; they are replaced by values that are easy to predict.
     """
     filled = _carried_on(values, valid)
     changes = np.diff(filled, axis=0, prepend=np.zeros_like(filled[:1]))
     changes = np.diff(changes, axis=1, prepend=np.zeros_like(changes[:, :1]))
     signed = changes.view(np.int16)
-    # small numbers of either sign become small numbers, so that the upper bytes are nearly all 0
+    # small numbers of either sign become small unsigned numbers, so that the upper bytes are nearly all 0
     folded = ((signed << 1) ^ (signed >> 15)).astype(np.int16).view(np.uint16)
     planes = folded.transpose(2, 0, 1)
     return (planes & 0xFF).astype(np.uint8).tobytes() + (planes >> 8).astype(np.uint8).tobytes()

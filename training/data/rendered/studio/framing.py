@@ -21,17 +21,17 @@ LENSES = (35.0, 85.0)
 NEAREST = 1.8
 """Minimum distance of a camera from the person, metres."""
 SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
-"""Fraction of a frame's spare height below the person if it is not a half, so that truncation is kept."""
+"""Fraction of a frame's spare height that is below the person, if not a half, so that the person stays cropped."""
 TURN = 35.0
 """Maximum angle of a camera to either side of the person, degrees."""
 SIDE_TURN = (60.0, 85.0)
-"""Degrees for photos from the side."""
+"""Range of this angle in photos from the side, degrees."""
 TOES = 0.3
 """Distance by which feet extend towards the camera, metres."""
 TRUNCATED = (0.2, 0.5)
 """Range of the fraction of the garment that a truncated photo cuts off."""
 CLOSE = 0.9
-"""Minimum fraction of the frame that the garment fills in truncated photos before they are shifted."""
+"""Minimum fraction of the frame that the garment fills in truncated photos before the camera is shifted."""
 PRODUCT_SHARE = 0.86
 """Fraction of a product shot's width or height that the garment fills."""
 PRODUCT_DISTANCE = 6.0
@@ -50,7 +50,7 @@ def draw_camera(
     """A camera for a photo of a person with `joints` (names of JOINTS_25, (3,) each) who wears `garment` (V, 3).
 
     The whole garment is in the frame with any framing; if `truncated`, 20 to 50% of it is cut off.
-    With `side`, the camera stands far to one side.
+    With `side`, the camera is far to one side.
     """
     yaw = float(rng.uniform(*SIDE_TURN) * rng.choice([-1, 1]) if side else rng.triangular(-TURN, 0, TURN))
     focal = float(np.exp(rng.uniform(*np.log(LENSES))))
@@ -114,10 +114,10 @@ def _extent(rng: np.random.Generator, framing: Framing, joints: Mapping[str, np.
 
 
 def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float, below: float) -> Camera:
-    """Aim and distance the camera so that the ends of `axis` (2, 3) lie on the frame's borders.
+    """Aim the camera and set its distance so that the ends of `axis` (2, 3) are on the frame's borders.
 
     The camera moves further away if `garment` (V, 3) is not in the frame with a `margin`, a fraction of the frame;
-    the fraction `below` of the gained height is then below.
+    the fraction `below` of the gained height is then added at the bottom.
     """
     width, height = camera.size
     for _ in range(5):
@@ -169,7 +169,7 @@ def _box(camera: Camera, points: np.ndarray) -> np.ndarray:
 
 
 def _centred(camera: Camera, box: np.ndarray, at: np.ndarray, sideways: float = 1.0) -> Camera:
-    """Shift the camera to centre `box`, in pixels, of things near `at` (3,) in its frame."""
+    """Shift the camera so that `box`, in pixels, of objects near the point `at` (3,) is centred in the frame."""
     scale = camera.pixels_per_metre(at)
     right = ((box[0] + box[2]) / 2 - camera.size[0] / 2) / scale * sideways
     return moved(camera, right, ((box[1] + box[3]) / 2 - camera.size[1] / 2) / scale)

@@ -33,29 +33,29 @@ Reason = Literal[
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of acceptable photos."""
+    """Limits for acceptable photos."""
 
     least_visible: float = 0.45
-    """Visible fraction of the garment's side towards the camera, within the frame."""
+    """Minimum visible fraction of the garment's side towards the camera, within the frame."""
     least_in_frame: float = 0.97
-    """Fraction of the garment's vertices."""
+    """Minimum fraction of the garment's vertices within the frame."""
     least_area: float = 0.02
-    """Fraction of the image covered by the garment."""
+    """Minimum fraction of the image covered by the garment."""
     most_poking: float = 0.002
-    """Fraction of the garment's area with specks of layers below it."""
+    """Maximum area of specks that poke through the garment, as a fraction of the garment's area."""
     most_through: float = 0.01
-    """Fraction of the garment's area covered by layers or skin that should be below another layer."""
+    """Maximum area of layers or skin that should be below another layer, as a fraction of the garment's area."""
     most_crossing: float = 0.02
-    """Fraction of the garment's pixels at which its cloth intersects itself."""
+    """Maximum fraction of the garment's pixels at which its cloth intersects itself."""
     most_inside: float = 0.25
-    """Fraction of the garment's pixels that show its inside."""
+    """Maximum fraction of the garment's pixels that show its inside."""
     darkest: float = 0.2
-    """Median light on the garment."""
+    """Minimum median light on the garment."""
     brightest: float = 1.6
-    """Light level that less than a twentieth of the garment may exceed."""
+    """Light level that at most a twentieth of the garment may exceed."""
 
     most_beyond: float = 5e-4
-    """Fraction of the image that shows neither the person nor the set; rays may pass between two faces."""
+    """Maximum fraction of the image that shows neither the person nor the set; rays may pass between two faces."""
 
 
 TRUNCATED = Limits(least_in_frame=0.3)
@@ -72,7 +72,7 @@ def reasons(
     on_set: bool = True,
     layers: Sequence[Layer] = (),
 ) -> list[Reason]:
-    """Reasons for the rejection of a shot of `surfaces`; none for a good one.
+    """Reasons for the rejection of a shot of `surfaces`; empty for a good shot.
 
     `on_set` is False for product shots. `layers` are the person's clothes in the order in which they were put on.
     """
@@ -122,7 +122,7 @@ def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: fl
     """Area of specks that poke through the garment, as a fraction of the garment's area.
 
     A speck is skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and less than
-    `nearest` metres in front of it: hands that actually lie on it are thicker.
+    `nearest` metres in front of the garment. Hands that actually rest on the garment are thicker.
     """
     garment = kind_mask(shot.view, "garment") > 0
     below = np.zeros_like(garment)
@@ -150,7 +150,7 @@ def through_share(shot: Shot, surfaces: Sequence[Surface], camera: Camera, layer
 
 
 def crossing_share(shot: Shot, layers: Sequence[Layer]) -> float:
-    """Fraction of self-intersecting pixels, of the layers that are checked for it."""
+    """Fraction of pixels with self-intersecting cloth, in the layers that are checked for it."""
     crossing, count = 0, 0
     for layer in layers:
         if layer.crossing is not None:
@@ -168,7 +168,7 @@ def inside_share(shot: Shot) -> float:
 
 
 def exposure(shot: Shot, brightest: float) -> tuple[float, float]:
-    """Median light on the garment, and the fraction of it that is brighter than `brightest`."""
+    """Median light on the garment, and the fraction of the garment that is brighter than `brightest`."""
     light = shot.view.light[kind_mask(shot.view, "garment") > 0].mean(axis=-1)
     if not len(light):
         return 0.0, 0.0

@@ -15,13 +15,13 @@ from .rays.rendering import Shot
 from .scene.cameras import Camera
 
 DEEPEST = 0.03
-"""Maximum distance in metres of cloth in front of its outer layer to count as coming through."""
+"""Maximum distance in metres in front of an outer layer at which cloth counts as coming through the layer."""
 SKIN_DEEPEST = 0.008
-"""The same for skin; arms and hands that actually lie on cloth are thicker."""
+"""The same distance for skin; arms and hands that actually rest on cloth are thicker."""
 BESIDE = 0.008
 """Maximum distance in metres, along the cloth, between a point that comes through and the nearest vertex."""
 PARALLEL = 0.6
-"""Smallest cosine between the two normals: parts that come through face the same way."""
+"""Minimum cosine between the two normals; parts that come through face the same way as the layer."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Layer:
     """A layer of clothes in a scene, without its trims and turned-in hems."""
 
     surface: int
-    """Index of its surface."""
+    """Index of the layer's surface."""
     faces: np.ndarray
-    """(F, 3) of the cloth, the first of the surface's faces."""
+    """(F, 3) faces of the cloth, which are the first of the surface's faces."""
     clear: np.ndarray
-    """(V,) bool: vertices of the cloth, the first of the surface's, that lie away from its open edges."""
+    """(V,) bool: which vertices of the cloth (the first of the surface's vertices) are away from its open edges."""
     crossing: np.ndarray | None = None
     """(F,) bool: faces pierced by another part of the same cloth; None if not checked."""
 

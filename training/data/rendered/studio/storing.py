@@ -21,7 +21,7 @@ from .fields import Reader, pack_field, unpack_field
 MAGIC = b"IGRV1\n"
 """Prefix of every stored view."""
 CLOTH_STEP = 2e-4
-"""Step in metres of stored positions on cloth; the error is half a step at most."""
+"""Step in metres of stored positions on cloth; the error is at most half a step."""
 WALL_STEP = 0.1
 """Step in pixels of stored positions on walls and floors."""
 FLOW_STEP = 1 / 32
@@ -101,7 +101,7 @@ def _decode_view(data: bytes) -> View:
         parts.append(data[at : at + size])
         at += size
     if at != len(data):
-        raise ValueError("they are cut off")
+        raise ValueError("they are truncated")
     width, height = metadata["size"]
     labels, centre = _decode_labels(parts[0], parts[1], (height, width))
     most_light, most_gloss = metadata["most"]
@@ -117,7 +117,7 @@ def _decode_view(data: bytes) -> View:
 
 
 def _encode_labels(labels: np.ndarray, centre: np.ndarray) -> tuple[bytes, bytes]:
-    """Labels of the pixels' centres, and those of the subsamples of the pixels that have several."""
+    """Labels at the pixels' centres, and labels of the subsamples in pixels that have several labels."""
     blocks = _blocks(labels)
     mixed = (blocks != centre.reshape(-1, 1)).any(axis=1)
     changes = np.diff(centre, axis=1, prepend=np.uint8(0))
@@ -127,7 +127,7 @@ def _encode_labels(labels: np.ndarray, centre: np.ndarray) -> tuple[bytes, bytes
 
 
 def _decode_labels(whole: bytes, fine: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (h * n, w * n), and those of the centres (h, w)."""
+    """Labels (h * n, w * n), and the labels at the centres (h, w)."""
     height, width = shape
     changes = np.frombuffer(zlib.decompress(whole), np.uint8).reshape(shape)
     centre = np.cumsum(changes, axis=1, dtype=np.uint8)
@@ -148,7 +148,7 @@ def _blocks(labels: np.ndarray) -> np.ndarray:
 
 
 def _encode_uv(view: View, centre: np.ndarray) -> tuple[bytes, dict[str, list[float]]]:
-    """Positions on the panels, and for each label the smallest u and v and the step of storage."""
+    """Positions on the panels, and for each label the smallest u and v and the step."""
     whole = np.zeros((*centre.shape, 2), np.uint16)
     valid = np.isfinite(view.uv).all(axis=-1)
     steps: dict[str, list[float]] = {}
@@ -184,6 +184,6 @@ def _picture(values: np.ndarray, kind: str, **options: Any) -> bytes:
 
 
 def _values(data: bytes) -> np.ndarray:
-    """Decode an image by _picture to values, float32 in 0..1."""
+    """Decode an image made by _picture to values, float32 in 0..1."""
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture).astype(np.float32) * np.float32(1 / 255)

@@ -7,7 +7,7 @@ Array = np.ndarray
 
 
 def smooth_noise(rng: np.random.Generator, rows: int, cols: int) -> Array:
-    """A small grid of normal random numbers; enlarge it with `enlarge` for the same scene at every size."""
+    """A small grid of normal random numbers; enlarge it with `enlarge` to get the same scene at every size."""
     return rng.standard_normal((max(rows, 2), max(cols, 2))).astype(np.float32)
 
 

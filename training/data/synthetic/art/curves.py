@@ -66,7 +66,7 @@ def bone(
 
 
 def smooth(points: list[tuple[float, float]], per: int = 6) -> Array:
-    """Catmull-Rom polyline through open control points, close to a centripetal one; (N, 2)."""
+    """Open Catmull-Rom curve through control points, as a polyline (N, 2)."""
     p = np.array(points, np.float32)
     ends = np.concatenate([[2 * p[0] - p[1]], p, [2 * p[-1] - p[-2]]])
     t = np.linspace(0, 1, per, endpoint=False, dtype=np.float32)[:, None]

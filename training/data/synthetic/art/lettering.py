@@ -1,4 +1,4 @@
-"""Prints on the cloth as RGBA images: big lettering, single-shape logos, and both together."""
+"""Prints on the cloth as RGBA images: large lettering, single-shape logos, and combinations of the two."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -70,7 +70,7 @@ class Print:
 
 
 def draw_text(rng: np.random.Generator) -> str:
-    """A word from the list, or two to five random letters."""
+    """A word from WORDS, or two to five random letters."""
     if rng.random() < 0.55:
         return WORDS[int(rng.integers(len(WORDS)))]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -38,7 +38,7 @@ class Pattern:
     colours: tuple[Rgb, Rgb, Rgb]
     period: float  # length of the repeat, in body heights
     duty: float = 0.5  # fraction of the second colour in stripes; size of motifs
-    seed: int = 0  # for camouflage and the rotation of motifs
+    seed: int = 0  # for camouflage, the direction of diagonal stripes, and a second block or band
     span: tuple[float, float] = (0.0, 0.4)  # top and bottom of the garment, for gradients and blocks
 
 

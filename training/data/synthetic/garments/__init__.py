@@ -1,1 +1,1 @@
-"""Garments: their style, and the parts that they are made of."""
+"""Garments: their styles and their parts."""

@@ -1,4 +1,4 @@
-"""Cutting dresses, jumpsuits and overalls, from the pieces of tops and bottoms."""
+"""Cut dresses, jumpsuits and overalls from the pieces of upper and lower garments."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ WAIST = 0.212
 
 
 def dress_outline(style: Style) -> tuple[Array, float]:
-    """A single outline from the shoulders to the hem, and half the hem's width."""
+    """A single outline from the shoulders to the hem, and half the width of the hem."""
     waist = 0.079 + 0.01 * style.ease
     skirt, hem = skirt_outline(style, WAIST, waist)
     upper = bodice_outline(style, waist, 0.1, waist, WAIST)

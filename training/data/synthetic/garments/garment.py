@@ -1,4 +1,4 @@
-"""Designing a garment: draw its style, cut its parts, describe it in words."""
+"""Design a garment: draw its style, cut its parts, and describe its attributes."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ CUTTERS = {"upper": cut_upper, "lower": cut_lower, "full": cut_full}
 
 
 def describe(style: Style) -> dict[str, str | float | bool]:
-    """A garment's attributes, as values for JSON."""
+    """A garment's attributes, as JSON values."""
     item = style.prints[0] if style.prints else None
     lettering = item is not None and item.arrangement != "logo"
     attributes: dict[str, str | float | bool] = {

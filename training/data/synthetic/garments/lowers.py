@@ -1,4 +1,4 @@
-"""Cutting trousers and skirts; leg parts use leg coordinates, with 0 at the leg's axis."""
+"""Cut trousers and skirts; leg parts use leg coordinates, with 0 at the leg's axis."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def leg_half_widths(style: Style) -> tuple[float, float, float]:
 
 
 def leg_outline(style: Style, top: float) -> Array:
-    """Outline of the right half of trousers from waist to hem, in leg coordinates (0 is the axis, left is inside)."""
+    """Outline of the right half of trousers from waist to hem, in leg coordinates (0 is the axis, left the inside)."""
     thigh, knee, hem = leg_half_widths(style)
     y = style.length
     e = 0.006 * style.ease
@@ -40,7 +40,7 @@ def leg_outline(style: Style, top: float) -> Array:
 
 
 def leg_marks(style: Style, top: float) -> list[Mark]:
-    """Seams, slanted pocket, crease and hem of the right half."""
+    """Seams, slanted pocket, crease and hem of the right half of trousers."""
     base = style.cloth.colours[0]
     edge = seam_colour(base)
     stitch = STITCH if style.cut == "jeans" else edge
@@ -126,7 +126,7 @@ def waistband(style: Style, top: float, half: float, height: float) -> Part:
 
 
 def skirt_outline(style: Style, top: float, waist: float) -> tuple[Array, float]:
-    """Outline of a skirt from waist to hem, and half the hem's width."""
+    """Outline of a skirt from waist to hem, and half the width of the hem."""
     y, e = style.length, style.ease
     if style.cut in ("pencil_skirt", "sheath_dress"):
         hem, hip = 0.086 + 0.012 * e, 0.106

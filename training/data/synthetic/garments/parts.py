@@ -34,11 +34,11 @@ class Part:
     bone: str  # "spine", "arm_l", "arm_r", "leg_l", "leg_r"
     outline: Array  # (N, 2) local
     pattern: Pattern
-    z: int = 0  # below 0: behind the neck and head
+    z: int = 0  # painting order; parts at -2 or less are behind the neck and head
     marks: tuple[Mark, ...] = ()
     prints: tuple[Print, ...] = ()
     shift: float = 0.0  # added to u, so that a pattern continues from part to part
-    shade: float = 1.0  # the inside of the back is darker
+    shade: float = 1.0  # brightness; below 1 for the inside of the back
     drag: tuple[tuple[float, float, float, float], ...] = ()  # fold lines (x0, y0, x1, y1)
 
 

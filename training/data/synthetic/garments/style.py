@@ -15,7 +15,7 @@ CUTS: dict[str, tuple[str, ...]] = {
 }
 CATEGORIES = ("upper", "lower", "full")
 DETAILED = ("tartan", "flowers", "stars", "hearts")
-LONGEST_SPAN = 0.4  # the longest length that `coarse` is a fraction of: legs are narrow, however long
+LONGEST_SPAN = 0.4  # maximum length that `coarse` is a fraction of, because long trouser legs are still narrow
 NECKLINES = ("crew", "v", "scoop", "boat", "square")
 SLEEVES = {"none": 0.0, "cap": 0.055, "short": 0.11, "elbow": 0.165, "long": 0.285}
 FIXED_NECK = {"shirt": "shirt", "polo": "shirt", "hoodie": "hood", "jacket": "shirt", "shirt_dress": "shirt"}

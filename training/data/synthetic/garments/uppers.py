@@ -1,4 +1,4 @@
-"""Cutting tops (body panel, sleeves, back neck, collar, hood, placket) and the bodices of dresses."""
+"""Cut tops (body panel, sleeves, back neck, collar, hood, placket) and the bodices of dresses."""
 
 import numpy as np
 
@@ -147,7 +147,7 @@ def collar(style: Style) -> list[Part]:
 
 
 def back_collar(style: Style) -> Part:
-    """The part of a collar that stands behind the neck."""
+    """The part of a collar behind the neck."""
     w = style.neck_width + 0.006
     top = smooth([(-w, -0.03), (0, -0.04), (w, -0.03)])
     low = np.array([(w, 0.02), (-w, 0.02)], np.float32)
@@ -155,7 +155,7 @@ def back_collar(style: Style) -> Part:
 
 
 def hood(style: Style) -> list[Part]:
-    """A hood behind the neck, its lining, and its cords."""
+    """A hood behind the neck, with its lining."""
     outer = smooth([(0.062, 0.045), (0.078, 0.01), (0.07, -0.04), (0.04, -0.072), (0, -0.08)])[::-1]
     outer = np.concatenate([outer, [[0, 0.06]]]).astype(np.float32)
     inner = mirrored(

@@ -37,7 +37,7 @@ class Canvas:
         return replace(self, label=label)
 
     def box(self, points: Array, pad: int) -> tuple[int, int, int, int] | None:
-        """Pixel box (x0, y0, x1, y1) of points, padded and clipped; None if it is outside."""
+        """Pixel box (x0, y0, x1, y1) around points, padded and clipped to the image; None if it is outside."""
         height, width = self.visible.shape
         x0, y0 = np.floor(points.min(0)).astype(int) - pad
         x1, y1 = np.ceil(points.max(0)).astype(int) + pad + 1
@@ -53,7 +53,7 @@ class Canvas:
         layer: Layer | None = None,
         local: Array | None = None,
     ) -> None:
-        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w), and update garment and labels.
+        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w), and update `visible` and `labels`.
 
         Cloth also needs its layer and the local coordinates (h, w, 2) of each pixel, for the correspondence.
         """
@@ -68,7 +68,7 @@ class Canvas:
             self.places.note(box, cover, layer, local)
 
     def shadow(self, box: tuple[int, int, int, int], blur: Array, strength: float) -> None:
-        """Darken the image below by a blurred coverage."""
+        """Darken the image beneath a shape by the shape's blurred coverage."""
         x0, y0, x1, y1 = box
         self.rgb[y0:y1, x0:x1] *= (1 - strength * blur)[..., None]
 
@@ -93,7 +93,7 @@ class Canvas:
     def cloth(
         self, layer: Layer, bone: Bone, worn: bool, garment: bool, shadow: float, until: float | None = None
     ) -> None:
-        """Paint and shade a part by sampling its raster at each pixel's local coordinates; cloth ends at `until`."""
+        """Paint and shade a part by sampling its raster at each pixel's local coordinates, as far as `until`."""
         outline = self.view.pixels(bone.forward(layer.part.outline))
         radius = max(1.5, self.view.ppu * 0.01)
         box = self.box(outline, int(radius * 2) + 3)

@@ -25,7 +25,7 @@ class Layer:
 
 
 def rasterise(part: Part, ppu: float, rng: np.random.Generator, folds: float) -> Layer:
-    """Draw a part at `ppu` pixels per unit; `folds` scales the strength of creases (about 0.5 to 1.5)."""
+    """Draw a part at `ppu` pixels per unit; `folds` scales the strength of creases (about 0.5 to 1.3)."""
     low, high = part.outline.min(0), part.outline.max(0)
     margin = 3.0 / ppu
     left, top = float(low[0] - margin), float(low[1] - margin)

@@ -13,7 +13,7 @@ from .pose import Pose
 from .view import View
 
 CLOSE = 1.5
-"""Maximum distance in pixels between a point of the cloth and the point that its pixel shows."""
+"""Maximum distance in pixels between a point of the cloth and the point that is visible at its pixel."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Places:
         return cls(tuple(layers), np.full((*shape, 3), np.nan, np.float32))
 
     def note(self, box: tuple[int, int, int, int], cover: Array, layer: Layer | None, local: Array | None) -> None:
-        """Record cloth at `local` (h, w, 2), or anything else, painted in a box where `cover` (h, w) exceeds 0.5."""
+        """Record cloth at `local` (h, w, 2) in a box where `cover` (h, w) exceeds 0.5; anything else removes points."""
         x0, y0, x1, y1 = box
         covered = cover > 0.5
         region = self.grid[y0:y1, x0:x1]
@@ -44,10 +44,10 @@ class Places:
 
 
 def find_in_photo(flat: Places, photo: Places, pose: Pose, view: View, wobble: Array, size: tuple[int, int]) -> Array:
-    """Positions in the photo of the points of the flat garment: (h, w, 2) x, y in pixels, NaN where hidden.
+    """Position in the photo of each point of the flat garment: (h, w, 2) x, y in pixels, NaN where hidden.
 
     Both images are scaled to `size` (width, height); pixel centres are at half-integers. Each point is mapped from its
-    piece to the photo by the bone that moved it, and kept if the photo's own grid shows it there.
+    piece to the photo by the bone that moved it, and kept only if the photo's own grid shows it there.
     """
     width, height = size
     inner_height, inner_width = flat.grid.shape[:2]

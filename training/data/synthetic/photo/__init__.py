@@ -1,1 +1,1 @@
-"""The rest of a photo: the person, objects in front of the garment, the background; and the masks."""
+"""The rest of a photo (the person, the background, objects in front of the garment) and the masks."""

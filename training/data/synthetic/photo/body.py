@@ -17,7 +17,7 @@ WRIST = UPPER_ARM + FOREARM
 
 @dataclass(frozen=True)
 class Look:
-    """The person's looks."""
+    """The person's appearance."""
 
     skin: Rgb
     hair: Rgb
@@ -29,7 +29,7 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """Draw a person's looks."""
+    """Draw a person's appearance."""
     base = pick(rng, SKIN)
     skin = mixed(base, pick(rng, SKIN), float(rng.uniform(0, 0.3)))
     return Look(
@@ -60,7 +60,7 @@ def limb_outline(knots: list[tuple[float, float]], build: float) -> Array:
 
 
 def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
-    """One leg with its shoe."""
+    """A leg and its shoe."""
     own = "right" if side == "l" else "left"
     at, canvas = _At(canvas, pose, f"leg_{side}"), canvas.of(f"{own}_leg")
     s = -1 if side == "l" else 1
@@ -100,7 +100,7 @@ def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
 
 
 def paint_torso(canvas: Canvas, pose: Pose, look: Look) -> None:
-    """Neck and torso with underwear-coloured hips, mostly hidden by clothes."""
+    """Neck and torso, mostly hidden by clothes."""
     at, canvas = _At(canvas, pose, "spine"), canvas.of("skin")
     half = smooth(
         [
@@ -128,7 +128,7 @@ def paint_torso(canvas: Canvas, pose: Pose, look: Look) -> None:
 
 
 def paint_arm(canvas: Canvas, pose: Pose, look: Look, side: str, hand: bool = True) -> None:
-    """One arm with its hand."""
+    """An arm, and its hand if `hand` is set."""
     at, canvas = _At(canvas, pose, f"arm_{side}"), canvas.of("right_arm" if side == "l" else "left_arm")
     knots = [
         (-0.028, 0.012),

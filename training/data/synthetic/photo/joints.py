@@ -13,9 +13,10 @@ _SEEN, _HIDDEN = 0.9, 0.4
 
 
 def find_joints(pose: Pose, view: View, labels: np.ndarray) -> Joints:
-    """Joints inside an image with `labels` (h, w), indices into LABELS: x, y in its pixels, and the confidence.
+    """Joints inside an image, each as x and y in pixels and a confidence.
 
-    A joint behind a bag or an object has a lower confidence, like a joint that a detector guesses.
+    `labels` (h, w) contains the image's indices into LABELS. A joint behind a bag or an object has a lower confidence,
+    like a joint that a detector guesses.
     """
     height, width = labels.shape
     on_bone = {"neck": ("spine", 0.0, 0.0), "mid_hip": ("spine", 0.0, HIP)}

@@ -22,7 +22,7 @@ def eroded(mask: Image.Image, pixels: int) -> Image.Image:
 
 
 def agnostic_mask(garment: Image.Image, pose: Pose, view: View, category: str) -> Image.Image:
-    """The dilated garment mask, plus the arms (upper, full) or the legs (lower, full)."""
+    """The dilated garment mask, plus the arms (upper, full) and the legs (lower, full)."""
     width, height = garment.size
     factor = height / view.height
     mask = dilated(garment, max(2, round(0.022 * height)))

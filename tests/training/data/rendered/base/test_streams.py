@@ -37,5 +37,5 @@ def test_weaves_do_not_depend_on_what_the_seed_drew_before(cuts: list[str], dres
         garments = counts.total()
         for weave, share in FAMILIES[family_of(cut)].weaves.items():
             deviation = (garments * share * (1 - share)) ** 0.5
-            # about 300 shares are compared: four deviations and a garment are not chance
+            # about 300 shares are compared, so a difference of four deviations and a garment is not due to chance
             assert abs(counts[weave] - garments * share) <= 4 * deviation + 1, (cut, weave, counts)

@@ -41,10 +41,10 @@ def test_the_same_seed_gives_the_same_bytes(record: Record) -> None:
 MOST_OTHER_LABELS = 0.02
 """Fraction of the reference numbers whose kind or panel may differ on another type of machine."""
 UV_APART = (1.0, 5.0)
-"""Permitted difference of positions there, in millimetres of cloth: the median, and the 95% quantile."""
+"""Permitted difference in positions on such a machine, in millimetres of cloth: the median, and the 95% quantile."""
 LIGHT_APART = (2.0, 12.0)
-"""Permitted difference of the root of the light there, in levels of 255: the median, and the 95% quantile; 1 and 5 were
-measured.
+"""Permitted difference in the root of the light on such a machine, in levels of 255: the median, and the 95% quantile;
+1 and 5 were measured.
 """
 
 

@@ -1,4 +1,4 @@
-"""Worn garments lie outside the body and keep their topology."""
+"""Worn garments stay outside the body and keep their topology."""
 
 from functools import cache
 
@@ -67,7 +67,7 @@ def test_a_garment_that_lies_flat_is_thin():
 
 
 def wobble(garment, surface):
-    """(n,) distance in millimetres, within its plane, of cloth from the best local affine map of its uv."""
+    """(n,) distance in millimetres, in the cloth's plane, between cloth and the best local affine map of its uv."""
     front = np.flatnonzero(garment.panel == 0)
     faces, uv = garment.fine_faces[front], garment.uv[front]
     vertices, first = np.unique(faces, return_index=True)

@@ -48,7 +48,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
 
 def test_a_folder_that_another_run_renders_into_is_refused(tmp_path: Path) -> None:
     def other(seed: int, settings: RenderSettings):
-        with pytest.raises(IGRError, match="in use by another run that renders"):
+        with pytest.raises(IGRError, match="in use by another rendering run"):
             render(tmp_path, 0, 4)
         return stand_in.make_record(seed, settings)
 

@@ -1,4 +1,4 @@
-"""Joints: all 25 by OpenPose's names, at the right places of the body, and moved with it."""
+"""Joints: all 25 by OpenPose's names, at the right places on the body, and moved with it."""
 
 from __future__ import annotations
 

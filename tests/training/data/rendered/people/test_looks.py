@@ -30,7 +30,7 @@ def of_kind(surfaces: list[Surface], kind: str) -> list[Surface]:
 
 
 def volume(surface: Surface) -> float:
-    """Signed volume: positive for a closed mesh that looks outwards."""
+    """Signed volume, which is positive for a closed mesh that faces outwards."""
     corners = surface.vertices[surface.faces] - surface.vertices.mean(0)
     return float(np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6)
 

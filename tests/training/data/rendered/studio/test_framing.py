@@ -1,4 +1,4 @@
-"""Framing: the garment is in the frame, and the person is cut off as named by the framing."""
+"""Framing: the garment is in the frame, and the person is cropped as the framing's name implies."""
 
 from typing import get_args
 

@@ -28,7 +28,7 @@ class _Tile:
         self.pen = ImageDraw.Draw(self.image)
 
     def polygon(self, points: Points, colour: Rgb) -> None:
-        """Fill a polygon, points (N, 2) as fractions of the tile."""
+        """Fill a polygon with corners `points` (N, 2), as fractions of the tile."""
         points = points * SIDE
         low, high = points.min(0), points.max(0)
         for x in (-SIDE, 0, SIDE):
@@ -72,7 +72,7 @@ def _scattered(rng: np.random.Generator, count: int) -> list[tuple[float, float]
 
 
 def _bloom(tile: _Tile, rng: np.random.Generator, x: float, y: float, radius: float, colour: Rgb, eye: Rgb) -> None:
-    """One flower of two rings of shaded petals."""
+    """A flower with two rings of shaded petals."""
     petals, turn = int(rng.integers(5, 8)), rng.uniform(0, 6)
     for ring, size in enumerate((1.0, 0.66)):
         for k in range(petals):
@@ -89,7 +89,7 @@ def _bloom(tile: _Tile, rng: np.random.Generator, x: float, y: float, radius: fl
 def _florals(
     count: int, radius: float, leaves: int, buds: int
 ) -> Callable[[np.random.Generator, Colours], Image.Image]:
-    """A painter of `count` flowers with leaves, of about `radius` (fraction of the tile), and buds between them."""
+    """A painter of `count` flowers of about `radius` (as a fraction of the tile) with leaves, and buds between them."""
 
     def painter(rng: np.random.Generator, colours: Colours) -> Image.Image:
         tile = _Tile(colours[0])
@@ -300,7 +300,7 @@ TILES: dict[str, Callable[[np.random.Generator, Colours], Image.Image]] = {
     "fair_isle": _fair_isle,
 }
 PRINTS = (*TILES, "tie_dye")
-"""Patterns defined here; textures.PATTERNS has the others."""
+"""Patterns defined here; textures.PATTERNS lists the others."""
 
 SIZES: dict[str, tuple[float, float]] = {
     "large_floral": (0.24, 0.4),
@@ -331,7 +331,7 @@ def _tile(pattern: Pattern) -> Image.Image:
 
 
 def paint(pattern: Pattern, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    """Colours 0..255 of one of PRINTS at u (1, w) and v (h, 1) in metres; pixel is their step. (h, w, 3) float32."""
+    """Colours 0..255, (h, w, 3) float32, of one of PRINTS at u (1, w) and v (h, 1) in metres, `pixel` apart."""
     if pattern.kind == "tie_dye":
         return _melted(pattern, u, v)
     side = max(4, round(pattern.period / pixel))

@@ -37,12 +37,12 @@ class Fabric:
 
     @property
     def colour(self) -> Rgb:
-        """Its main colour."""
+        """The main colour."""
         return self.pattern.colours[0]
 
 
 def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    """sRGB colours 0..255 of a fabric at u (1, w) and v (h, 1) in metres on its panel; `pixel` is their step.
+    """sRGB colours 0..255 of a fabric at u (1, w) and v (h, 1) in metres on its panel, `pixel` apart.
 
     Returns (h, w, 3) float32, without the weave's fine structure.
     """
@@ -79,8 +79,7 @@ def worn(
 ) -> np.ndarray:
     """Fade denim along the legs and crease it at the hips; changes colours (h, w, 3) in place.
 
-    u (1, w), v (h, 1) and their step `pixel` are as in paint_fabric; middles: u of the legs' centres; top: v of the
-    garment's top.
+    u (1, w), v (h, 1) and pixel are as in paint_fabric. middles: u of the legs' centres; top: v of the garment's top.
     """
     seed = fabric.pattern.seed
     u, v = _nodes(u, v, pixel)

@@ -25,7 +25,7 @@ PERIODS: dict[str, tuple[float, float]] = {
     "checks": (0.02, 0.08), "tartan": (0.06, 0.15), "dots": (0.018, 0.07), "flowers": (0.045, 0.11),
     "camouflage": (0.09, 0.16), "stars": (0.04, 0.1), "hearts": (0.04, 0.1),
 }  # fmt: skip
-"""Shortest and longest repeat in metres of the patterns of textures.PATTERNS."""
+"""Shortest and longest repeat in metres of the patterns in textures.PATTERNS."""
 
 HELD_OUT_PATTERNS = ("argyle", "terrazzo", "paisley")
 """Patterns that only the held-out set uses; drawn pairs do not use them either."""
@@ -33,7 +33,7 @@ HELD_OUT_PATTERNS = ("argyle", "terrazzo", "paisley")
 
 @dataclass(frozen=True)
 class Family:
-    """Usual look of a kind of garment."""
+    """The usual look of a kind of garment."""
 
     weaves: dict[str, float]
     """Probabilities of weaves."""

@@ -220,7 +220,7 @@ def render_print(placed: Placed, resolution: float) -> np.ndarray:
 
 
 def draw_words(rng: np.random.Generator, held_out: bool, count: int) -> tuple[str, ...]:
-    """Words for the lines of a print, from the set's own list or of random letters."""
+    """Words for the lines of a print: from HELD_OUT_WORDS if `held_out`, else from WORDS or random letters."""
     if held_out:
         return tuple(HELD_OUT_WORDS[int(i)] for i in rng.integers(len(HELD_OUT_WORDS), size=count))
     if rng.random() < 0.25:

@@ -115,7 +115,7 @@ def _cable(rng: np.random.Generator) -> np.ndarray:
 
 
 def _quilted(rng: np.random.Generator) -> np.ndarray:
-    """Padded bands with a seam between them, puckered along it."""
+    """Padded bands with puckered seams between them."""
     _, y = _axes()
     place = (y * 3 + 0.015 * streaks(rng, 20, 60)) % 1.0
     swell = 0.30 * np.cos(np.pi * (place - 0.3)) - 0.45 * np.exp(-((np.minimum(place, 1 - place) / 0.045) ** 2))

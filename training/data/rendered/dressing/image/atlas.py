@@ -23,15 +23,15 @@ FINEST = 700.0
 FINENESS = 1.15
 """Texels of cloth per pixel of an image."""
 TILE_FINENESS = 3.0
-"""Minimum texels of a tile's finest level per pixel: some cloth is closer to the camera than the garment's centre."""
+"""Minimum texels of a tile's finest level per pixel; some cloth is closer to the camera than the garment's centre."""
 MARGIN = 0.012
 """Margin in metres painted around the visible part, for pixels at the rim."""
 BEYOND = 0.05
-"""Margin in metres painted beyond a panel's box; cloth with uv beyond it uses the colours of the rim."""
+"""Margin in metres painted beyond a panel's box; cloth whose uv is further out uses the colours of the rim."""
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
-"""Maximum texels of a texture; larger ones are painted at a lower resolution."""
+"""Maximum texels of a texture; larger textures are painted at a lower resolution."""
 
 SKIRTING = Ground("plain", ((226, 224, 220),) * 3, 1.0, 0.1, 0)
 """Boards along the foot of walls."""
@@ -56,7 +56,7 @@ class Texture:
 
 
 def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: int, *, linear: bool = False) -> Texture:
-    """A texture with `count` mip levels; h and w are multiples of 2 ** (count - 1).
+    """A texture with `count` mip levels; h and w must be multiples of 2 ** (count - 1).
 
     pixels: (h, w, 3) float32, sRGB 0..255, or linear light if `linear`.
     """
@@ -102,7 +102,7 @@ def _coarser(texture: Texture, drop: int) -> Texture:
 def _lattice(box: Box, scale: float) -> tuple[int, int, int, int]:
     """First column, first row, columns and rows of whole blocks of texels that cover a box.
 
-    Blocks lie on a fixed lattice, so that every box of a panel gets the same texels.
+    Blocks are aligned to a fixed lattice, so that every box of a panel gets the same texels.
     """
     block = 1 << (LEVELS - 1)
     left, top = (int(np.floor(b * scale / block)) * block for b in box[:2])
@@ -160,7 +160,7 @@ def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float
 
 
 def _middles(panel: Panel) -> tuple[float, ...]:
-    """u of the legs on a panel: both legs if it spans the whole width."""
+    """u of the centre of a panel, or of each leg's centre if the panel spans both legs."""
     left, _, right, _ = panel.box
     if panel.role == "leg" and left < -0.5 * right:
         return 0.45 * left, 0.45 * right
@@ -189,7 +189,7 @@ def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: floa
 
 
 def ground_of(panel: Panel, dress: Dress) -> Ground:
-    """Material of a wall or floor; skirting boards are painted, and distant things are blurred."""
+    """Material of a wall or floor; skirting boards are painted, and backdrops show a street."""
     if panel.kind == "floor":
         return dress.floor
     if panel.name == "skirting" and dress.wall.colours != dress.floor.colours:

@@ -1,4 +1,4 @@
-"""Composing the image of a view: colours of all surfaces, and their lighting."""
+"""Compose the image of a view from the colours of all surfaces and their lighting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARPER = -0.3
 
 @dataclass
 class _Palette:
-    """Look-up tables of the kernel, while they are gathered; `kinds` and `table` as in shading.shade."""
+    """Look-up tables for the kernel, filled label by label; `kinds` and `table` are as in shading.shade."""
 
     kinds: np.ndarray
     table: np.ndarray
@@ -58,9 +58,9 @@ class _Palette:
 
 
 def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.ndarray | None = None) -> np.ndarray:
-    """Dress a view: linear light (h, w, 3) float32, about 1 for white in good light.
+    """Dress a view; returns linear light (h, w, 3) float32, about 1 for white in good light.
 
-    panels: all panels that the view's labels number. background: linear (h, w, 3) for empty areas; white if None.
+    panels: all panels that the view's labels refer to. background: linear (h, w, 3) for empty areas; white if None.
     Raises IGRError if the buffers do not fit together or a label's panel is missing.
     """
     _check(view, panels)
@@ -109,7 +109,7 @@ class _Samples:
 
 
 def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, palette: _Palette) -> np.ndarray:
-    """Reflectance of every sample, (N, 3) float32."""
+    """Albedo of every sample, (N, 3) float32."""
     places = np.zeros((len(samples.sources), 3), np.float32)
     scale = np.float32(view.pixels_per_metre)
     shading.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
@@ -131,7 +131,7 @@ def _check(view: View, panels: Sequence[Panel]) -> None:
 
 
 def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:
-    """Textures and colours of all visible labels; boxes (N, 4) as from shading.used_boxes."""
+    """Textures and colours of all visible labels; boxes (N, 4) are from shading.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = shading.NOTHING
     table = np.zeros((256, 10), np.float32)
@@ -154,7 +154,7 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
 
 
 def _atlas(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> dict[int, Texture]:
-    """The texture of every visible panel, shared by inside and outside."""
+    """The texture of every visible panel, shared by its inside and outside."""
     seen: dict[int, np.ndarray] = {}
     for label, box in zip(view.table, boxes, strict=True):
         if label.panel < 0 or box[2] < box[0]:
@@ -174,7 +174,7 @@ def _atlas(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray)
 def _woven(
     kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label, panel: Panel, dress: Dress, texture: Texture
 ) -> None:
-    """The kernel's row of a label with a panel."""
+    """Fill the kernel's row for a label with a panel."""
     kind[0], kind[1] = shading.CLOTH, palette.texture(texture)
     if panel.kind in CLOTH_KINDS:
         cloth = getattr(dress, panel.kind)
@@ -194,7 +194,7 @@ def _woven(
 
 
 def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label, dress: Dress) -> None:
-    """The kernel's row of a label without a panel."""
+    """Fill the kernel's row for a label without a panel."""
     skin = dress.skin
     if label.kind == "skin":
         kind[0], kind[3] = shading.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))

@@ -19,9 +19,10 @@ def _scrambled(number):
 def expose(light, gains, vignette, curves, saturation, noise, grain, specks, seed, out):
     """Fill out (h, w, 3) uint8 with a sensor's response to light (h, w, 3) float32.
 
-    gains (3,): factors on the light. curves (3, N) float32: values 0..255 by the square root of the light, which ends
-    at 1. noise: deviation at mid-grey in steps of 255; grain (N,) of all channels and specks (M, 3) of each channel of
-    2 x 2 pixels, deviation 1, N and M powers of two, of which each row takes a piece by seed (uint64).
+    gains (3,): factors on the light, which is then clipped to 1. curves (3, S) float32: values 0..255 by the square
+    root of the light. noise: standard deviation of the noise at mid-grey, in levels 0..255. Noise with deviation 1:
+    grain (N,) for all channels of a pixel, specks (M, 3) for each channel of 2 x 2 pixels; N and M are powers of two.
+    seed (uint64) decides where each row starts in them.
     """
     height, width = light.shape[:2]
     one, half, last = np.float32(1), np.float32(0.5), np.float32(curves.shape[1] - 1)

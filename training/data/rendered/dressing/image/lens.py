@@ -45,15 +45,15 @@ class Lens:
     noise: float = 0.0
     """Standard deviation of noise at mid-grey, in sRGB levels (0..255)."""
     shrunk: float = 1.0
-    """Size at which the image was once stored, as a fraction of its size."""
+    """Size at which the image was once stored, as a fraction of its final size."""
     quality: int = 0
-    """JPEG quality; 0 for none."""
+    """JPEG quality; 0 for no JPEG compression."""
     shadow: float = 0.0
     """Maximum darkening of the white below a product, 0..1."""
 
 
 def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
-    """Draw a camera: any kind for photos, a clean one for product shots."""
+    """Draw a camera: of any kind for photos, a clean one for product shots."""
     if product:
         return Lens(
             exposure=float(rng.uniform(0.94, 1.06)),
@@ -85,7 +85,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
 
 
 def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
-    """The lens with its white balance set: removes `share` (0..1) of the colour cast of a view's light (h, w, 3)."""
+    """The lens with a white balance that removes `share` (0..1) of the colour cast in a view's light (h, w, 3)."""
     cast = np.maximum(light[::8, ::8].mean(axis=(0, 1)), 1e-3)
     red, green, blue = (float(factor) for factor in np.array(lens.balance) * (cast.mean() / cast) ** share)
     return replace(lens, balance=(red, green, blue))
@@ -94,8 +94,8 @@ def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
 def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | None = None) -> np.ndarray:
     """The image that a camera stores for linear light (h, w, 3); (h, w, 3) uint8 sRGB.
 
-    seed: of the noise. white: (h, w) bool where the image must be exactly 255, except for the lens's shadow, as
-    around product shots.
+    seed: seed of the noise. white: (h, w) bool where the image must be exactly 255, as around product shots, except
+    for the lens's shadow.
     """
     light = np.ascontiguousarray(linear, np.float32)
     if any(lens.motion):

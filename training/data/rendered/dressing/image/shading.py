@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 CLOTH, SKIN, HAIR, EYE, PAINTED, NOTHING = range(6)
-"""Colouring of a label: texture; paint over skin, hair, eyes, or shoes and bags; none."""
+"""How a label is coloured: with a texture; with paint over skin, hair, eyes, or shoes and bags; not at all."""
 
 REACH = 2
 """Radius in pixels of the search for the nearest pixel of a label."""
@@ -34,9 +34,9 @@ def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
 def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> int:
     """List the samples of each pixel, one for each label among its subsamples; returns their number.
 
-    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that has the label (itself, or the nearest in reach
-    whose centre has it) and the coloured pixel, counted row by row; shares (N,) float32: fractions of its subsamples.
-    The first h * w samples are the pixels' own. A label without a pixel in reach is skipped.
+    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that has the label (itself, or the nearest within
+    REACH whose centre has it) and the coloured pixel, counted row by row; shares (N,) float32: fractions of its
+    subsamples. The first h * w samples are the pixels' own. A label without such a pixel is skipped.
     """
     height, width = labels.shape[0] // 3, labels.shape[1] // 3
     count = height * width
@@ -82,8 +82,7 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
     """Locate samples on their texture: out (N, 3) float32 receives u, v and the width of a pixel there, in metres.
 
     centres (h, w) uint8; uv (h, w, 2); kinds as in shade. A sample outside its pixel is extrapolated from the pixel's
-    neighbours, by a few pixels at most. Skin lies in the image plane, with scale pixels per
-    metre.
+    neighbours, by a few pixels at most. The texture of skin is in the image plane, at scale pixels per metre.
     """
     height, width = centres.shape
     longest = np.float32(4) / scale
@@ -118,10 +117,10 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def _texel(px, py, size, blur, last, rows, wrap, pool):
-    """The colour of a texture at texel (px, py), for a pixel `size` texels wide, between mip levels `rows` (L, 3).
+    """The colour of a texture at texel (px, py), for a pixel `size` texels wide, from the mip levels `rows` (L, 3).
 
-    blur is added to the level. Both levels are read only if the level is about halfway between them. wrap repeats a
-    texture, whose sides are powers of two.
+    blur is added to the level. Two levels are read only if the level is about halfway between them. wrap repeats a
+    texture, whose sides must be powers of two.
     """
     one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
     lod = np.log2(max(size, np.float32(1e-6))) + blur
@@ -157,10 +156,10 @@ def _texel(px, py, size, blur, last, rows, wrap, pool):
 
 @njit(cache=True, error_model="numpy")
 def look_up(centres, sources, places, kinds, table, pool, textures, levels, albedo):
-    """Fill albedo (N, 3) with texture times tile at places (N, 3) of locate; 1 where a label has neither.
+    """Fill albedo (N, 3) with texture times tile at places (N, 3) from locate; 1 where a label has neither.
 
-    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
-    metre, last level; levels (T, L, 3) int32: first texel, height, width. Tiles repeat. kinds and table as of shade.
+    centres (h * w,) uint8; pool (M, 3): texels of all textures; textures (T, 4) float32: left, top, texels per
+    metre, last level; levels (T, L, 3) int32: first texel, height, width. Tiles repeat. kinds and table as in shade.
     """
     one = np.float32(1)
     for at in range(len(sources)):
@@ -182,9 +181,9 @@ def look_up(centres, sources, places, kinds, table, pool, textures, levels, albe
 
 @njit(cache=True, error_model="numpy")
 def paint_over(centres, sources, paint, kinds, table, colours, albedo):
-    """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and blend in the back of cloth.
+    """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and blend in the inside of cloth.
 
-    centres (h * w,) uint8; paint (h * w, 3) float32; kinds and table as of shade; colours (C, 3) float32.
+    centres (h * w,) uint8; paint (h * w, 3) float32; kinds and table as in shade; colours (C, 3) float32.
     """
     for at in range(len(sources)):
         pixel = sources[at]
@@ -215,8 +214,8 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
     """Fill out (h * w, 3) with the image: the samples' lit albedo (N, 3), and the background's colour.
 
     centres (h * w,) uint8; light (h * w, 3), background (h * w or 1, 3) and gloss (h * w,) float32; kinds (256, 4)
-    int32: kind, texture, tile, first colour; table (256, 10) float32: share and colour of the back (4), contrast,
-    gloss (3), what is added to mip levels, brightness where there is contrast.
+    int32: kind, texture, tile, first colour; table (256, 10) float32: share and colour of the inside (4), contrast,
+    gloss (3), bias of mip levels, brightness factor where the contrast is not 0.
     """
     one, zero = np.float32(1), np.float32(0)
     total = np.empty(len(out), np.float32)

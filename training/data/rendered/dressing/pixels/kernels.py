@@ -20,7 +20,7 @@ def halve(pool: np.ndarray, start: int, height: int, width: int, target: int) ->
 
 @njit(cache=True, error_model="numpy")
 def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, dash: float, gap: float) -> None:
-    """Raise cover (h, w) to share (0..1) along a line through points (N, 2), all in texels; gap 0 draws it whole."""
+    """Raise cover (h, w) to share (0..1) along a line through points (N, 2), all in texels; gap 0 draws it solid."""
     height, width = cover.shape
     along = 0.0
     for k in range(len(points) - 1):
@@ -49,7 +49,7 @@ def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, das
 
 @njit(cache=True, error_model="numpy")
 def stitch(colours, crease, light, thread, ink, strength):
-    """Darken colours (h, w, 3), 0..255, by crease (h, w), lighten them by light, and lay ink (3,) on them by thread."""
+    """Darken colours (h, w, 3), 0..255, by crease (h, w), lighten them by light, and blend in ink (3,) by thread."""
     for y in range(colours.shape[0]):
         for x in range(colours.shape[1]):
             dark, bright, cover = crease[y, x], light[y, x], thread[y, x] * strength
@@ -62,9 +62,9 @@ def stitch(colours, crease, light, thread, ink, strength):
 
 @njit(cache=True, error_model="numpy")
 def blend(colours, field, step, target, scaling):
-    """Mix colours (h, w, 3) with target (3,) by a field known at every step-th texel, between them linearly.
+    """Mix colours (h, w, 3) with target (3,) by a field given at every step-th texel and interpolated linearly.
 
-    With scaling, colours are multiplied by one and the field instead. field (h // step + 2, w // step + 2) float32.
+    With scaling, colours are multiplied by one plus the field instead. field (h // step + 2, w // step + 2) float32.
     """
     one = np.float32(1)
     for y in range(colours.shape[0]):
@@ -81,7 +81,7 @@ def blend(colours, field, step, target, scaling):
 
 @njit(cache=True, error_model="numpy")
 def linearise(colours, table, texels):
-    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3), 0..255, by a table over 0..255."""
+    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3), 0..255, read from a table over 0..255."""
     width, last = colours.shape[1], np.float32(len(table) - 1)
     for y in range(colours.shape[0]):
         for x in range(width):

@@ -22,10 +22,10 @@ HELD_OUT_ONE_IN = 9
 """About one in this many combinations of features is held out."""
 
 NARROW_FLARE = 0.1
-"""Skirts with less flare, in metres per metre, hold the legs together."""
+"""Flare, in metres per metre, below which a long skirt holds the legs together."""
 
 NARROW_LENGTH = 1.4
-"""Level of the hem from which they do."""
+"""Level of the hem beyond which such a skirt holds the legs together."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Cut:
     fit: str = "regular"
     """tight, slim, regular, loose or oversized."""
     neckline: str = "none"
-    """round, v, boat, scoop, square, high, straps (thin ones), or none for lowers."""
+    """round, v, boat, scoop, square, high, straps (thin ones), or none for lower garments."""
     neck_width: float = 0.08
     """Half width of the neck hole, or distance of the straps from the centre, metres."""
     neck_depth: float = 0.07
@@ -69,7 +69,7 @@ class Cut:
     straight: float = 0.6
     """0 follows the waist, 1 falls straight from the chest or the hips."""
     waist: float = 0.0
-    """Level of a lower's top edge: 0 at the natural waist, about 0.3 on the hips."""
+    """Level of a lower garment's top edge: 0 at the natural waist, about 0.3 on the hips."""
     length: float = 1.0
     """Level of the hem in front."""
     hem: str = "straight"
@@ -85,7 +85,7 @@ class Cut:
     waistband: float = 0.0
     """Width of the waistband, metres."""
     fly: bool = False
-    """Whether it has a fly."""
+    """Whether the garment has a fly."""
     legs: bool = False
     """Whether the lower part has legs rather than a skirt."""
     leg_ease: float = 0.012
@@ -103,12 +103,12 @@ class Cut:
 
     @property
     def top(self) -> bool:
-        """Whether it hangs from the shoulders."""
+        """Whether the garment hangs from the shoulders."""
         return self.category != "lower"
 
     @property
     def narrow(self) -> bool:
-        """Whether it is a skirt too narrow at the knees for long steps."""
+        """Whether the garment is a skirt or dress that is too narrow at the knees for long steps."""
         return self.category != "upper" and not self.legs and self.flare < NARROW_FLARE and self.length > NARROW_LENGTH
 
     def features(self) -> str:

@@ -24,7 +24,7 @@ class Suit:
     faces: np.ndarray
     """(F, 3) int32."""
     combine: sparse.csr_matrix
-    """(N, T): its vertices as combinations of the tights' vertices."""
+    """(N, T): the suit's vertices as combinations of the tights' vertices."""
     even: sparse.csr_matrix
     """(N, N): smooths normals."""
     weights: np.ndarray
@@ -140,7 +140,7 @@ def dress_form(figure: Figure) -> Figure:
 
 
 def along_arm(points: np.ndarray, figure: Figure, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coordinates along an arm: distance from the shoulder (N,), off the axis (N, 3), and its direction (N, 3)."""
+    """Coordinates along an arm: distance from the shoulder (N,), offset from the axis (N, 3), axis direction (N, 3)."""
     start, bend, end = figure.shoulder[side], figure.elbow[side], figure.wrist[side]
     upper, lower = np.linalg.norm(bend - start), np.linalg.norm(end - bend)
     first, second = (bend - start) / upper, (end - bend) / lower
@@ -164,7 +164,7 @@ def _armpit(points: np.ndarray, arm: np.ndarray) -> np.ndarray:
 
 
 def _side_line(points, arms, shoulder, armpit, body):
-    """Depth of the outermost points of the torso by height; above the armpit, it goes to the top of the shoulder."""
+    """Depth of the outermost points of the torso by height; above the armpit, to the top of the shoulder."""
     torso = arms < 0.15
     hip = body.head("upperleg01.L")[2]
     heights = np.linspace(hip - 0.1, armpit[2] - 0.03, 16)

@@ -11,7 +11,7 @@ from ...base.panels import Panel
 from .cuts import Cut
 
 CLEAR_EDGES = 2
-"""Number of fine edges (about 1 cm each) near an open edge of an outer layer where cloth may come through."""
+"""Distance from an outer layer's open edge, in fine edges of about 1 cm, within which inner layers may come through."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Trim:
     faces: np.ndarray
     """(G, 3) int32: faces, with vertices counted from 0."""
     anchor: sparse.csr_matrix
-    """(A, V): position of each of its A vertices on the fine cloth."""
+    """(A, V): position of each of the trim's A vertices on the fine cloth."""
     lift: np.ndarray
     """(A,) distance from the cloth along its normal, metres."""
     offset: np.ndarray
     """(A, 3) further offset in the axes of the chest at rest, metres."""
     uv: np.ndarray
-    """(G, 3, 2) metres on its panel."""
+    """(G, 3, 2) metres on the trim's panel."""
     panel: np.ndarray
     """(G,) int16."""
     solid: bool
-    """Whether it must be kept away from the cloth (collars, hoods)."""
+    """Whether the trim must be kept away from the cloth (collars, hoods)."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Garment:
     """Result of `tailor`; wearing it never changes faces, uv or panels."""
 
     cut: Cut
-    """Cut that it was made from."""
+    """Cut that the garment was made from."""
     faces: np.ndarray
     """(F, 3) int32: the coarse cloth."""
     basis: sparse.csr_matrix
     """(V, N): coarse vertices from the suit's points."""
     fall: np.ndarray
-    """(V,) distance that each vertex hangs below that position, metres on the template."""
+    """(V,) distance by which each vertex hangs below its point on the suit, metres on the template."""
     ring: np.ndarray
-    """(L,) vertices of the edge at the hips from which a skirt hangs, ring by ring of L vertices; empty without."""
+    """(L,) vertices of the edge from which a skirt or long top hangs in rings of L vertices; empty if nothing hangs."""
     ease: np.ndarray
     """(V,) distance from the skin, metres."""
     weights: np.ndarray
@@ -69,7 +69,7 @@ class Garment:
     held: np.ndarray
     """(V,) 0..1: degree to which the vertex is pinned to the body (shoulders, waistbands)."""
     snug: np.ndarray
-    """(V,) bool: bands that lie close and are not widened."""
+    """(V,) bool: bands that fit closely and are not widened."""
     smooth: sparse.csr_matrix
     """(V, V) smooths the cut."""
     fine_faces: np.ndarray

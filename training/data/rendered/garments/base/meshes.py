@@ -1,7 +1,7 @@
 """Operations on triangle meshes that keep every new vertex a linear combination of the old ones.
 
-Each operation that makes vertices returns its combination as a sparse matrix, so that whatever is known at the
-vertices (positions on any body, skin weights, ease) follows by one product.
+Each operation that makes vertices returns their combination as a sparse matrix, so that anything known at the old
+vertices (positions on any body, skin weights, ease) follows from one matrix product.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Split:
     parent: np.ndarray
     """(F',) the face that each face was a part of."""
     positive: np.ndarray
-    """(F',) bool: which side of the isoline the face lies on."""
+    """(F',) bool: whether the face is on the positive side of the isoline."""
     marks: np.ndarray
-    """(V',) int64: bits of the isolines that the vertex lies on."""
+    """(V',) int64: bits of the isolines that pass through the vertex."""
 
 
 def triangles_of(quads: np.ndarray) -> np.ndarray:
@@ -54,10 +54,10 @@ def opposites_of(faces: np.ndarray) -> np.ndarray:
 
 
 def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -> sparse.csr_matrix:
-    """Matrix (count, count) that replaces each vertex by the mean of its neighbours; vertices without any stay.
+    """Matrix (count, count) that replaces each vertex by the mean of its neighbours; isolated ones stay.
 
     Vertices on an open edge are averaged only with their neighbours on that edge, so that hems stay smooth and do not
-    shrink; those on a seam between faces of different `pieces`, (F,) numbers, only with their neighbours on the seam.
+    shrink. Vertices on a seam between faces with different `pieces`, (F,) numbers, are averaged only along the seam.
     """
     edges = edges_of(faces)
     rows, columns = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
@@ -74,10 +74,10 @@ def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -
 
 
 def flat_averaging(faces: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
-    """Matrix (V, V) that replaces each vertex by a weighted mean of its neighbours, which moves none on flat cloth.
+    """Matrix (V, V) that replaces each vertex by a weighted mean of its neighbours; on flat cloth, no vertex moves.
 
-    The weights are mean value coordinates at rest (Michael Floater, "Mean value coordinates", 2003), points (V, 3):
-    positive, and exact for affine maps of a flat neighbourhood, so that what is printed on the cloth stays straight.
+    The weights are the mean value coordinates (Michael Floater, "Mean value coordinates", 2003) of points (V, 3) at
+    rest. They are positive, and exact for affine maps of a flat neighbourhood, so that prints stay straight.
     Vertices on an open edge are only averaged with their neighbours on that edge.
     """
     rows, columns, weights = [], [], []
@@ -124,7 +124,7 @@ def smoothing(
 
 
 def subdivide_quads(quads: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
-    """Four quads for each, with new vertices at edges and centres; returns (4 Q, 4) and the matrix (V', count)."""
+    """Cut each quad into four at the middles of its edges; returns (4 Q, 4) and the matrix (V', count)."""
     sides = np.concatenate([quads[:, [0, 1]], quads[:, [1, 2]], quads[:, [2, 3]], quads[:, [3, 0]]])
     edges, number = np.unique(np.sort(sides, axis=1), axis=0, return_inverse=True)
     number = number.reshape(4, -1) + count
@@ -135,7 +135,7 @@ def subdivide_quads(quads: np.ndarray, count: int) -> tuple[np.ndarray, sparse.c
 
 
 def upsample(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
-    """Four triangles for each, cut at the middle of the edges; face 4 f + k lies in face f.
+    """Cut each triangle into four at the middles of its edges; face 4 f + k is part of face f.
 
     Corner k of the parent belongs to part k; part 3 is the middle. Returns (4 F, 3) and the matrix (V', count).
     """
@@ -164,15 +164,15 @@ def upsample_corners(values: np.ndarray) -> np.ndarray:
 def split(faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, snap: float = 0.35) -> Split:
     """Cut a mesh along the zero of a field known at its vertices.
 
-    Vertices near the isoline are moved onto it, so that no slivers appear; one that already lies on other isolines
-    only moves along them. Other crossing triangles are cut in two or three.
+    Vertices near the isoline are moved onto it, so that no slivers appear; vertices on other isolines only move along
+    these. Other triangles that the isoline crosses are cut into two or three.
 
     Args:
         faces: (F, 3).
         field: (V,) positive on one side.
-        marks: (V,) int64 bits of the isolines that the vertices lie on.
+        marks: (V,) int64 bits of the isolines that pass through the vertices.
         bit: number of this isoline's own bit.
-        snap: share of an edge within which its end is moved.
+        snap: fraction of an edge within which its end is moved.
     """
     combine, value, marks = _snapped(faces, field.astype(float), marks.copy(), snap)
     marks[value == 0] |= 1 << bit
@@ -223,7 +223,7 @@ def largest_part(faces: np.ndarray, count: int) -> np.ndarray:
 
 
 def boundary_edges(faces: np.ndarray) -> np.ndarray:
-    """Edges of a single face, directed as in that face; (E, 2)."""
+    """Edges that belong to a single face, directed as in that face; (E, 2)."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     key = _edge_keys(faces)[0]
     order = np.argsort(key)
@@ -256,7 +256,7 @@ def strip_faces(first: np.ndarray, second: np.ndarray, closed: bool = True) -> n
 
 
 def _edge_keys(faces: np.ndarray) -> tuple[np.ndarray, int]:
-    """(3 F,) one number for the edge after each corner, the same from both sides, and what to divide it by."""
+    """(3 F,) a number for the edge after each corner, the same from both sides, and the divisor that decodes it."""
     size = int(faces.max()) + 1 if len(faces) else 1
     first = faces.T.ravel().astype(np.int64)
     second = faces[:, [1, 2, 0]].T.ravel().astype(np.int64)
@@ -270,7 +270,7 @@ def _means(groups: np.ndarray, count: int) -> sparse.csr_matrix:
 
 
 def _snapped(faces, field, marks, snap):
-    """Move vertices near the zero onto it; returns the matrix, the field there and the marks."""
+    """Move vertices near the field's zero onto it; returns the matrix, the moved field and the marks."""
     signs = np.sign(field)[faces]
     edges = edges_of(faces[signs.min(axis=1) != signs.max(axis=1)])
     edges = edges[field[edges[:, 0]] * field[edges[:, 1]] < 0]

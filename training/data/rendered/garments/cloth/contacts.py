@@ -36,7 +36,7 @@ class Posed:
     chest: np.ndarray
     """(3, 3) rotation of the chest from rest."""
     transforms: np.ndarray
-    """(J, 3, 4) of the bones."""
+    """(J, 3, 4) transforms of the bones."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
 
 
 def _regions(arms: np.ndarray, legs: np.ndarray) -> dict[str, np.ndarray]:
-    """Vertices (V,) bool, by what they may touch."""
+    """Masks of vertices, (V,) bool, by what the vertices may touch."""
     on_arm = arms > 0.5
     trunk = ~on_arm.any(axis=1)
     left = trunk & (legs[:, 0] > legs[:, 1])
@@ -113,7 +113,7 @@ def colliders_of(garment: Garment, posed: Posed, layers: list[Draped]) -> list[t
     if not garment.cut.legs and garment.fall.max() > 0.05:
         add("clear", *_around_legs(posed), 0.0, 0.2)
     for layer in layers:
-        if layer.seen.all() or garment.cut.top:  # Where the layer is tucked in, the layer gives way.
+        if layer.seen.all() or garment.cut.top:  # A layer that is tucked into the garment gives way.
             add("all", layer.fine[layer.seen], layer.normals[layer.seen], LAYER_GAP, 0.06)
     return result
 
@@ -127,7 +127,7 @@ def contacts_of(
 
 
 def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray:
-    """Points of arms and hands that face the trunk: only these may press on its cloth, and only inwards."""
+    """Points of arms and hands that face the trunk; only these may press on the trunk's cloth, and only inwards."""
     trunk = posed.points[suit().arms.sum(axis=1) < 0.2]
     inwards = trunk[cKDTree(trunk).query(points)[1]] - points
     inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-9)

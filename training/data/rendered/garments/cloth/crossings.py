@@ -8,12 +8,12 @@ import numpy as np
 from ..base.meshes import edges_of
 
 CELL = 0.015
-"""Size of the boxes of the spatial grid, metres; about an edge of fine cloth."""
+"""Size of the boxes of the spatial grid, metres; about the length of an edge of the fine cloth."""
 
 
 def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Faces (F, 3) of a mesh with vertices (V, 3), in metres, that are pierced by an edge without a common vertex;
-    bool.
+    """(F,) bool: faces (F, 3) of a mesh with vertices (V, 3) in metres that are pierced by an edge which shares no
+    vertex with them.
     """
     faces = faces.astype(np.int64)
     low = vertices.min(axis=0)
@@ -70,7 +70,7 @@ def _pierced(vertices, faces, edges, low, shape, starts, members):
 
 @numba.njit(cache=True)
 def _pierces(vertices, i, j, p, q, r):
-    # Both ends on different sides of the face, and the edge passes on the same side of its three sides.
+    # The ends are on opposite sides of the face, and the edge passes all three sides of the face on the same side.
     above = _volume(vertices, p, q, r, i)
     below = _volume(vertices, p, q, r, j)
     if above * below >= 0.0:

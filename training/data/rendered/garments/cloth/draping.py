@@ -1,7 +1,7 @@
 """Position-based cloth: springs along and across edges, and contacts with a body and lower layers.
 
-Matthias Müller et al., "Position Based Dynamics" (2007). One thread and a fixed order, so that the same input gives
-the same bytes.
+Matthias Müller et al., "Position Based Dynamics" (2007). Everything runs on one thread in a fixed order, so that the
+same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..base.garment import Springs
 from ..base.meshes import boundary_edges, edges_of, opposites_of
 
 ASK_AGAIN = 0.004
-"""Distance in metres that a vertex moves before its nearest contact point is searched again."""
+"""Distance in metres that a vertex moves before its nearest contact point is searched for again."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Collider:
     gap: np.ndarray
     """(P,) minimum distance of cloth from each point, metres."""
     depth: float
-    """Deepest penetration to correct, metres: deeper cloth belongs on the other side."""
+    """Maximum penetration to correct, metres; deeper cloth belongs on the other side."""
 
     @cached_property
     def tree(self) -> cKDTree:
@@ -50,7 +50,7 @@ class Settle:
     passes: int
     """Passes over the springs per step."""
     gravity: float
-    """Gravity in metres per square second; less than real, because a few passes cannot support that."""
+    """Gravity in metres per square second; less than on Earth, which so few passes could not support."""
     damping: float
     """Fraction of the velocity that is kept per step."""
     friction: float = 0.5
@@ -75,7 +75,7 @@ def unwrinkled(place: np.ndarray, faces: np.ndarray, even: sparse.csr_matrix, ti
     Args:
         place: (V, 3) metres.
         faces: (F, 3).
-        even: (V, V) of `flat_averaging` at rest.
+        even: (V, V) from `flat_averaging` at rest.
         times: number of passes; each smooths by about one more edge.
     """
     place = place.copy()
@@ -118,12 +118,12 @@ def drape(
     Args:
         start: (V, 3) metres.
         rest: (V, 3) shape at rest, which gives the springs their lengths.
-        springs: of the mesh.
+        springs: springs of the mesh.
         bend: fraction of a bend that a pass corrects, 0..1; large for stiff cloth.
-        grow: (V,) factor on the lengths; above 1 for cloth in excess.
+        grow: (V,) factor on the lengths; above 1 for excess cloth.
         free: (V,) 1 for free vertices, 0 for pinned ones.
         contacts: which vertices (V,) bool collide with what, applied in order.
-        rng: draws an offset of a millimetre, so that folds can start.
+        rng: draws offsets of about a millimetre, so that folds can start.
 
     Returns:
         (V, 3).

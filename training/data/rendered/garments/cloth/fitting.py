@@ -11,10 +11,10 @@ from ..base.garment import Garment
 from ..patterns.fields import height_of, waist_field
 
 BAND_EASE = 0.012
-"""Distance in metres of hem bands from the hips."""
+"""Distance in metres between hem bands and the hips."""
 
 BAND_TAPER = 0.5
-"""Widening in metres per metre of cloth above such a band, so that it does not hang over the band."""
+"""Maximum widening, in metres per metre, of the cloth above a hem band, so that it does not hang over the band."""
 
 _ROWS, _COLUMNS = 60, 48
 
@@ -78,8 +78,8 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
 def pleats_of(garment: Garment) -> np.ndarray:
     """(V,) depth of pleats, inwards and outwards, metres.
 
-    They are applied after draping, which would flatten them, and by index along the ring, not by angle, so
-    that each pleat has whole vertices.
+    Pleats are applied after draping, which would flatten them, and by index along the ring rather than by angle, so
+    that each pleat has a whole number of vertices.
     """
     depth = np.zeros(len(garment.fall))
     if garment.cut.pleats and len(garment.ring):
@@ -118,7 +118,7 @@ def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figur
 
 
 def spanned(table: np.ndarray) -> np.ndarray:
-    """Radii of the convex hull of each row of radii around a centre: cloth does not follow hollows."""
+    """Radii of the convex hull of each row of radii around a centre, because cloth does not follow hollows."""
     angle = np.arange(table.shape[1]) * (2 * np.pi / table.shape[1])
     cosine = np.cos(angle[:, None] - angle[None])
     reach = (table[:, :, None] * cosine[None]).max(axis=1)  # (rows, directions)
@@ -127,7 +127,7 @@ def spanned(table: np.ndarray) -> np.ndarray:
 
 
 def _looked_up(table: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Bilinear look-up, clamped down and wrapped around."""
+    """Bilinear look-up, clamped vertically and wrapped around horizontally."""
     y = np.clip(y, 0, len(table) - 1.001)
     y0, x0 = y.astype(int), np.floor(x).astype(int)
     fy, fx = y - y0, x - x0
@@ -172,7 +172,7 @@ def _legs_straightened(place: np.ndarray, garment: Garment, figure: Figure) -> n
 
 
 def _smooth_rows(table: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Values between the centres of rows; (n, C)."""
+    """Values interpolated between the centres of rows; (n, C)."""
     at = np.arange(len(table)) + 0.5
     return np.stack([np.interp(row, at, table[:, k]) for k in range(table.shape[1])], axis=1)
 
@@ -227,7 +227,7 @@ def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure)
 
 
 def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -> np.ndarray:
-    """Radii (K, L) of the rings of a skirt from those of a straight one, by its flare."""
+    """Radii (K, L) of a skirt's rings: those of a straight skirt (`wide`), widened by the flare."""
     if cut.flare < 0:
         return wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
     # A skirt's outline changes from the hips' oval to a circle as it widens.
@@ -281,7 +281,7 @@ def _hips_above(figure: Figure, centre: np.ndarray, angle: np.ndarray, height: n
 
 
 def tucked(garment: Garment, figure: Figure, waist: float) -> np.ndarray:
-    """(V,) 0..1: which part of a top lies below a waist over it."""
+    """(V,) 0..1: degree to which each vertex of a top is tucked in below a waist."""
     field = waist_field(garment.basis @ figure.points, waist)
     return smoothstep(-0.06, -0.001, field) * (garment.arms.sum(axis=1) < 0.3)
 

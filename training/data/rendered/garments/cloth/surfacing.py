@@ -1,4 +1,4 @@
-"""Draped cloth as a surface that can be photographed: with its trims, its thickness and its hems turned in."""
+"""Draped cloth as a surface that can be photographed, with trims, thickness and turned-in hems."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sewn_surface(garment: Garment, draped: Draped, posed: Posed, kind: Kind) -> 
 
 
 def _placed(trim, draped: Draped, posed: Posed) -> np.ndarray:
-    """(A, 3) where a trim lies on the draped cloth."""
+    """(A, 3) positions of a trim's vertices on the draped cloth."""
     base = trim.anchor @ draped.fine
     normals = trim.anchor @ draped.normals
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)

@@ -17,7 +17,7 @@ from .laying import outside_up
 def make_collar(
     cut: Cut, figure: Figure, rest: np.ndarray, faces: np.ndarray, first_panel: int
 ) -> list[tuple[str, str, Trim]]:
-    """The collar's pieces as (panel name, role, trim), panels numbered from `first_panel`; empty without a collar."""
+    """The collar's pieces as (panel name, role, trim), with panels from `first_panel` on; empty without a collar."""
     if cut.collar == "none":
         return []
     chain = _neck_chain(cut, figure, rest, faces)
@@ -43,7 +43,7 @@ def make_collar(
 
 
 def _neck_chain(cut: Cut, figure: Figure, rest: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Vertices of the neck's edge from the middle of the front around to it again; its ends are the same or a gap."""
+    """Vertices once around the neck's edge, from the middle of the front; an open front separates the two ends."""
     loops = [loop for loop in boundary_loops(faces) if len(loop) > 10]
     loop = max(loops, key=lambda chain: (np.abs(neck_field(rest[chain], cut, figure)) < 0.025).sum())
     if cut.front == "open":

@@ -48,7 +48,7 @@ def armhole_field(points: np.ndarray, arms: np.ndarray, figure: Figure, side: in
 
 
 def neck_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """About metres outside the neck hole; (V,), negative in the hole."""
+    """Approximate metres outside the neck hole; (V,), negative in the hole."""
     top = figure.neck[2] + 0.005
     if cut.neckline == "high":
         tilt = 0.25 * (points[:, 1] - figure.neck[1])
@@ -80,7 +80,7 @@ def _strap_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def below_straps(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Metres below the top edge of a garment with straps, which rises towards them in front; (V,)."""
+    """Metres below the top edge of a garment with straps, which rises towards the straps in front; (V,)."""
     at = np.abs(points[:, 0])
     inner, outer = np.maximum(1 - at / cut.neck_width, 0), np.maximum(at - cut.neck_width, 0)
     rise = 0.055 - cut.neck_depth * inner - 0.9 * outer
@@ -107,7 +107,7 @@ def hem_field(points: np.ndarray, cut: Cut, height: float) -> np.ndarray:
 
 
 def waist_field(points: np.ndarray, height: float) -> np.ndarray:
-    """Metres below a lower's top edge, which is a little lower in front; (V,)."""
+    """Metres below a lower garment's top edge, which dips a little in front; (V,)."""
     return height + 0.06 * points[:, 1] - points[:, 2]
 
 

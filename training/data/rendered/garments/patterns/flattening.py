@@ -1,4 +1,4 @@
-"""Flattening pieces of cloth with as little stretch as possible (as-rigid-as-possible parametrisation).
+"""Flatten pieces of cloth with as little stretch as possible (as-rigid-as-possible parametrisation).
 
 Ligang Liu et al., "A Local/Global Approach to Mesh Parameterization" (2008).
 """
@@ -19,7 +19,7 @@ def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: i
         points: (V, 3) metres.
         faces: (F, 3) of this piece only.
         guess: (F, 3, 2) metres, not folded over: u right and v down as seen from outside.
-        rounds: alternations of rotations and positions.
+        rounds: number of times that rotations and then positions are solved for.
 
     Returns:
         (F, 3, 2), aligned with the guess.
@@ -79,7 +79,7 @@ def _laplacian(corner: np.ndarray, weights: np.ndarray, count: int) -> sparse.cs
 
 
 def _rotations(local: np.ndarray, flat: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(F, 2, 2): the rotation that carries each triangle best onto its flat image."""
+    """(F, 2, 2): the rotation that best maps each triangle onto its flat image."""
     cosine, sine = np.zeros(len(local)), np.zeros(len(local))
     for k in range(3):
         a = local[:, (k + 2) % 3] - local[:, (k + 1) % 3]

@@ -43,7 +43,7 @@ def lay(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> tuple[n
         panel[piece.chosen] = number
         uv[piece.chosen] = _flat(piece, pattern, cut, figure, rest)
     body = np.isin(panel, [i for i, piece in enumerate(pieces) if piece.name in ("front", "back")])
-    # Front and back start together at the garment's top: the highest shoulder or waist.
+    # v is 0 at the top of both front and back, which is the highest shoulder or waist.
     for number in np.unique(panel[body]):
         uv[panel == number, :, 1] -= uv[panel == number, :, 1].min()
     panels = []
@@ -92,12 +92,12 @@ def _flat(piece: Piece, pattern: Pattern, cut: Cut, figure: Figure, rest: np.nda
         return flat - np.array([0.0, flat[..., 1].min()])
     strip = _strip(faces, pattern.faces, rest)
     if not piece.name.startswith(("neck", "waist")):
-        strip[..., 1] = strip[..., 1].max() - strip[..., 1]  # Their free edge is the lower one.
+        strip[..., 1] = strip[..., 1].max() - strip[..., 1]  # The free edge of cuffs and hem bands is the lower one.
     return outside_up(strip)
 
 
 def outside_up(uv: np.ndarray) -> np.ndarray:
-    """Mirror a flat piece (F, 3, 2) if it shows its inside, so that u runs right as v runs down."""
+    """Mirror a flat piece (F, 3, 2) if it shows its inside, so that u points right when v points down."""
     a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     if (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() > 0:
         return uv * np.array([-1.0, 1.0])
@@ -137,7 +137,7 @@ def _leg(used: np.ndarray, rest: np.ndarray, crotch: float, out: int) -> np.ndar
 
 
 def _unrolled_sleeve(faces: np.ndarray, back: np.ndarray, figure: Figure, rest: np.ndarray, side: int) -> np.ndarray:
-    """Initial guess for a sleeve, cut open along its underside: u around it, v down the arm."""
+    """Initial guess for a sleeve, cut open along its underside: u around the arm, v down the arm."""
     station, off, direction = along_arm(rest, figure, side)
     out = 1.0 if side == 0 else -1.0
     up = np.array([0.7 * out, 0.0, 0.7])

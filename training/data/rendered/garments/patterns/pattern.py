@@ -12,7 +12,7 @@ from ..base.meshes import boundary_loops, compact, largest_part, split, strip_fa
 class Pattern:
     """Faces cut from a figure's suit, with named parts.
 
-    Every vertex is a combination of the suit's points (`basis`), and hangs `fall` metres below there.
+    Every vertex is a combination of the suit's points (`basis`), and hangs `fall` metres below that position.
     """
 
     def __init__(self, figure: Figure) -> None:
@@ -77,7 +77,7 @@ class Pattern:
         return [loop for loop in boundary_loops(self.faces) if len(loop) > 6]
 
     def _owners(self, loop: np.ndarray, closed: bool) -> np.ndarray:
-        """For each edge of a chain, the face that has it."""
+        """For each edge of a chain, the face that it belongs to."""
         after = np.full(len(self.marks), -1)
         after[loop] = np.roll(loop, -1)
         if not closed:

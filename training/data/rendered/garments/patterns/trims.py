@@ -102,7 +102,7 @@ def _kangaroo(u: float, v: float, half_width: float, half_height: float) -> Fiel
 def _patch(
     rest: np.ndarray, faces: np.ndarray, uv: np.ndarray, field: Field, lift: float, panel: int
 ) -> tuple[Trim, np.ndarray] | None:
-    """A piece of the front copied and laid on it, with its border turned down; also the border on the panel (N, 2)."""
+    """A copy of a piece of the front on top of it, with its border turned down, and the border on the panel (N, 2)."""
     flat = np.zeros((len(rest), 3))
     flat[faces.ravel(), :2] = uv.reshape(-1, 2)
     used = np.unique(faces)

@@ -1,4 +1,4 @@
-"""All surfaces of a scene as one mesh, with data by face for ray hits."""
+"""All surfaces of a scene as one mesh, with data per face for ray hits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Merged:
     faces: np.ndarray
     """(F, 3) int32."""
     face_normals: np.ndarray
-    """(F, 3) float32: unit normals of the faces, to the outside; 0 for faces without area."""
+    """(F, 3) float32: unit normals of the faces, pointing outwards; 0 for faces without area."""
     surface: np.ndarray
     """(F,) int16: index of the face's surface."""
     first: np.ndarray
@@ -44,7 +44,7 @@ class Merged:
 
 
 def merge(surfaces: Sequence[Surface]) -> Merged:
-    """One mesh of all `surfaces`; raises IGRError for no surfaces, bad shapes or more than 255 different labels."""
+    """One mesh of all `surfaces`; raises IGRError for an empty scene, bad shapes or more than 255 different labels."""
     if not surfaces:
         raise IGRError("The scene is empty: pass at least one surface.")
     for number, surface in enumerate(surfaces):

@@ -1,4 +1,4 @@
-"""Rendering scenes to buffers, with the face of every pixel and the position on it."""
+"""Render scenes to buffers, including the face at every pixel and the position on that face."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .shine import gloss
 from .tracing import Tracer, denoise
 
 WHITE_CARD = 0.9
-"""Light of a white card that faces the camera at the person's position, after exposure."""
+"""Light, after exposure, on a white card that faces the camera at the person's position."""
 
 CARD_DISTANCE = 0.9
 """Distance in metres of the card in front of the garment's centre, where no arm shades it."""
@@ -52,8 +52,8 @@ def photograph(
 ) -> Shot:
     """Render `surfaces` in `room`; None for the soft light of product shots without a background.
 
-    The shot's surface numbers are those of `surfaces`, then those of the room. `samples` rays find the light of each
-    pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
+    The shot's surface numbers are those of `surfaces`, then those of the room. `samples` is the number of light paths
+    per pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
     invalid surfaces, or if the packages of the extra `render` are missing.
     """
     chosen = product_set() if room is None else room
@@ -93,7 +93,7 @@ def _shot(view: View, mesh: Merged, sight: Sight, camera: Camera) -> Shot:
 
 
 def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> float:
-    """Light before exposure of a white card that faces the camera before a person at `middle` (3,)."""
+    """Light, before exposure, on a white card that faces the camera in front of a person at `middle` (3,)."""
     forward = camera.axes[2]
     found = tracer.light((middle - CARD_DISTANCE * forward)[None], -forward[None], seed + 3, 4096)
     return max(float(found.mean()), 1e-6)
@@ -102,7 +102,7 @@ def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> floa
 def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples: int) -> np.ndarray:
     """Light (h, w, 3) float32, before exposure, extended over empty pixels.
 
-    Faces numbered `first_of_room` and above are walls and floors: their smooth light needs only half of the samples.
+    Faces numbered `first_of_room` and above are walls and floors, whose smooth light needs only half of the samples.
     """
     centre, edges = sight.centre, sight.edges
     flat = centre.seen.copy()
@@ -129,7 +129,7 @@ def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[
 
 
 def _carried_on(light: np.ndarray, lit: np.ndarray) -> np.ndarray:
-    """`light` (h, w, 3), with the mean of the `lit` (h, w) pixels nearby, or else of all, where there is none."""
+    """`light` (h, w, 3), with other pixels filled with the mean of the `lit` (h, w) pixels nearby, or else of all."""
     if lit.all() or not lit.any():
         return light
     share = ndimage.uniform_filter(lit.astype(np.float32), 7)[..., None]
@@ -138,7 +138,7 @@ def _carried_on(light: np.ndarray, lit: np.ndarray) -> np.ndarray:
 
 
 def _middle(surfaces: Sequence[Surface]) -> np.ndarray:
-    """Centre (3,) of the box around the garment, or around all surfaces without a garment."""
+    """Centre (3,) of the box around the garment, or around all surfaces if there is no garment."""
     chosen = [surface for surface in surfaces if surface.kind == "garment"] or list(surfaces)
     low = np.min([surface.vertices.min(axis=0) for surface in chosen], axis=0)
     high = np.max([surface.vertices.max(axis=0) for surface in chosen], axis=0)

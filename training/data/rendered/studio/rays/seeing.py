@@ -1,4 +1,4 @@
-"""First hits of a camera's rays: at pixel centres, and at the subsamples of the pixels at edges."""
+"""First hits of a camera's rays, for pixel centres and for the subsamples of pixels at edges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer
 
 DEPTH_STEP = 0.02
-"""Relative difference in depth between neighbours at an edge."""
+"""Relative difference in depth between neighbours that makes an edge."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Places:
     hits: Hits
     """Hits of the rays."""
     seen: np.ndarray
-    """(N,) bool: whether they hit anything."""
+    """(N,) bool: whether each ray hits anything."""
     inside: np.ndarray
-    """(N,) bool: whether they hit a face from the inside."""
+    """(N,) bool: whether each ray hits a face from the inside."""
     normals: np.ndarray
     """(N, 3) float32: unit normals towards the camera; 0 if nothing is hit."""
     points: np.ndarray
@@ -51,14 +51,14 @@ class Sight:
     shape: tuple[int, int]
     """h, w in pixels."""
     centre: Places
-    """At the centres of all h * w pixels, row by row."""
+    """Hits at the centres of all h * w pixels, row by row."""
     edges: np.ndarray
     """(E,) indices of the pixels at edges, in the order of `centre`."""
     fine: Places
-    """At the n x n subsamples of each pixel at an edge, row by row, (E * n * n)."""
+    """Hits at the n x n subsamples of each pixel at an edge, row by row, (E * n * n)."""
 
     def labels(self, mesh: Merged) -> np.ndarray:
-        """(h * n, w * n) uint8: labels at the subsamples; away from edges all of a pixel are its centre's."""
+        """(h * n, w * n) uint8: labels at the subsamples; away from edges, all have the label of the pixel's centre."""
         height, width = self.shape
         blocks = np.repeat(self.centre.labels(mesh)[:, None], SUBSAMPLES**2, axis=1)
         blocks[self.edges] = self.fine.labels(mesh).reshape(-1, SUBSAMPLES**2)

@@ -16,9 +16,9 @@ FACING = 0.04
 
 
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
-    """Reflection of the `lamps` by a clear coat with `normals` (h, w, 3), (h, w) float32, linear; 0 in empty areas.
+    """Reflection of the `lamps` in a clear coat with `normals` (h, w, 3); (h, w) float32, linear, 0 in empty areas.
 
-    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is the light that actually arrives.
+    Lamps are dimmed at pixels from which they are hidden, judging by `light` (h, w, 3), which actually arrives there.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5

@@ -24,7 +24,7 @@ OFFSET = 2e-4
 BORDER = 16
 """Padding in pixels on each side of images during denoising."""
 LEAST_LLVM = 16
-"""Dr.Jit aborts the process with LLVM 15."""
+"""Minimum major version of LLVM; Dr.Jit aborts the process with LLVM 15."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Hits:
 
 
 class Tracer:
-    """A merged mesh under an environment's light, always of the same structure, so that kernels are compiled once."""
+    """A merged mesh lit by an environment; its structure is always the same, so that kernels are compiled once."""
 
     def __init__(self, mesh: Merged, environment: np.ndarray) -> None:
         """`environment` (h, w, 3) float32 as in sets.Set, of the same size in every scene of a process."""
@@ -62,14 +62,15 @@ class Tracer:
         hit = np.array(valid)
         distance = np.where(hit, np.array(found.t), np.inf).astype(np.float32)
         face = np.where(hit, np.array(found.prim_index).astype(np.int64), -1).astype(np.int32)
-        # memory of rays without a hit is arbitrary
+        # the values of rays without a hit are arbitrary
         bary = np.where(hit, np.array(found.prim_uv), 0).T.astype(np.float32)
         return Hits(face, bary, distance)
 
     def light(self, points: np.ndarray, normals: np.ndarray, seed: int, samples: int) -> np.ndarray:
         """Light (N, 3) float32 that a white matt surface at `points` (N, 3) with unit `normals` (N, 3) reflects.
 
-        It comes from the environment, and by one bounce from the mesh. The result depends on the seed, not on threads.
+        The light comes from the environment, directly or after one bounce off the mesh. The result depends on the seed,
+        not on the number of threads.
         """
         import drjit as dr
 
@@ -89,7 +90,7 @@ class Tracer:
         direction, weight = self._draw_direction(point, normal, index & 1, sampler)
         ray = mi.Ray3f(point, direction)
         found = self._scene.ray_intersect(ray)
-        # both choices must be independent: either alone is lopsided
+        # the two choices must be independent, because either alone is lopsided
         bounced = self._bounce(found, direction, (index >> 1) & 1, sampler)
         light = weight * dr.select(found.is_valid(), bounced, self._sky(direction))
         dr.eval(light)
@@ -110,7 +111,7 @@ class Tracer:
     def _draw_direction(self, point: Any, normal: Any, choice: Any, sampler: Any) -> tuple[Any, Any]:
         """A direction and its weight, so that weight times radiance averages to the light on a white matt surface.
 
-        Every other sample follows the environment's brightness, the rest the cosine; both share one density.
+        Every other sample follows the environment's brightness, the rest follow the cosine; both share one density.
         """
         import drjit as dr
 
@@ -158,7 +159,7 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _denoising_device() -> Any:
-    """One thread of the CPU: results must not depend on an accelerator, and workers must not use each other's cores."""
+    """One CPU thread, because results must not depend on an accelerator, nor workers use each other's cores."""
     import mitsuba_oidn
 
     device = mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
@@ -184,13 +185,13 @@ def _scene(mi: ModuleType, mesh: Merged, environment: np.ndarray) -> Any:
 
 
 def _columns(mi: ModuleType, vectors: np.ndarray) -> list[Any]:
-    """The three columns of `vectors` (N, 3), each as an array of its own: kernels must not contain N."""
+    """The three columns of `vectors` (N, 3) as separate arrays, because kernels must not contain N."""
     return [mi.Float(np.ascontiguousarray(vectors[:, axis], np.float32)) for axis in range(3)]
 
 
 @functools.cache
 def load_mitsuba() -> ModuleType:
-    """Mitsuba with its variant set and a single thread; raises IGRError if it or LLVM is not installed."""
+    """Mitsuba with its variant set and a single thread; raises IGRError if a package or LLVM is not installed."""
     if not os.environ.get("DRJIT_LIBLLVM_PATH"):
         os.environ["DRJIT_LIBLLVM_PATH"] = find_llvm()
     try:
@@ -226,7 +227,7 @@ def find_llvm() -> str:
 
 
 def _llvm_version(path: str) -> int:
-    """Major version in the name of a library, as libLLVM-19.so, libLLVM.so.19.1, llvm-19/lib/libLLVM.so; 0 for none."""
+    """Major version in a library's name (libLLVM-19.so, libLLVM.so.19.1, llvm-19/lib/libLLVM.so); 0 for none."""
     name = os.path.basename(path)
     if not re.search(r"\.(so|dylib)", name):
         return 0

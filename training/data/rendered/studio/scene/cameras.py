@@ -58,14 +58,14 @@ class Camera:
         return corner, right, down
 
     def directions(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Unit vectors (N, 3) through the places `x`, `y` (N,) in pixels."""
+        """Unit vectors (N, 3) through the image points `x`, `y` (N,) in pixels."""
         corner, right, down = self.ray_axes()
         rays = corner + x[:, None] * right + y[:, None] * down
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
 def moved(camera: Camera, right: float, down: float) -> Camera:
-    """The camera moved by metres along the image's right and down, looking the same way."""
+    """The camera moved by `right` and `down` metres along the image's axes, looking the same way."""
     shift = camera.axes[0] * right + camera.axes[1] * down
     return replace(
         camera, position=tuple((camera.position + shift).tolist()), target=tuple((camera.target + shift).tolist())

@@ -33,7 +33,7 @@ class SoftBox:
     height: float
     """Half height, degrees."""
     share: float
-    """Light that it sends by itself to a white card facing it."""
+    """Light on a white card that faces the box, from the box alone."""
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Linear, mean about 1."""
 
@@ -43,11 +43,11 @@ class Lamp:
     """A bright part of an environment, for reflections."""
 
     direction: np.ndarray
-    """(3,) unit vector from the person towards it."""
+    """(3,) unit vector from the person towards the lamp."""
     spread: float
-    """Half its width, radians."""
+    """Half of the lamp's width, radians."""
     strength: float
-    """Light that a white card facing it would send."""
+    """Light on a white card that faces the lamp, from the lamp alone."""
 
 
 @functools.cache
@@ -68,8 +68,8 @@ def light_of(
 ) -> tuple[np.ndarray, tuple[Lamp, ...]]:
     """Radiance (64, 128, 3) float32 by direction, and the lamps in it.
 
-    `sky` and `ground` are radiances at the zenith and the nadir, `tint` their colour; `yaw` degrees turns the whole
-    towards a camera on the person's left.
+    `sky` and `ground` are radiances at the zenith and the nadir, `tint` is their colour. The boxes are turned by `yaw`
+    degrees, towards a camera on the person's left.
     """
     directions, areas = environment_directions()
     up = directions[..., 2]

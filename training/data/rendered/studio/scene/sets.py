@@ -24,7 +24,7 @@ class Set:
     surfaces: tuple[Surface, ...]
     """Walls and floors."""
     panels: tuple[Panel, ...]
-    """Panels of their surfaces, numbered from the `first_panel` of draw_set."""
+    """Panels of the walls and floors, numbered from draw_set's `first_panel`."""
     environment: np.ndarray
     """(64, 128, 3) float32, linear: radiance by direction; rows from the zenith down, columns from behind the person
     over the person's left (see lights.environment_directions)."""
@@ -33,9 +33,9 @@ class Set:
 
 
 def draw_set(rng: np.random.Generator, yaw: float = 0.0, floor: float = 0.0, first_panel: int = 0) -> Set:
-    """A set for a camera that stands `yaw` degrees to the person's left, on a floor at the height `floor` metres.
+    """A set for a camera that is `yaw` degrees to the person's left, with the floor at a height of `floor` metres.
 
-    Its panels are numbered starting at `first_panel`: append them to the garments' panels.
+    The set's panels are numbered starting at `first_panel`; append them to the garments' panels.
     """
     name = str(rng.choice(list(_BUILDERS), p=[0.4, 0.28, 0.14, 0.18]))
     pieces = _BUILDERS[name](rng)
@@ -54,7 +54,7 @@ def _turn(yaw: float) -> np.ndarray:
 
 @functools.cache
 def product_set() -> Set:
-    """The light of product shots: soft boxes on both sides and above, and a white table below; nothing to stand on."""
+    """The light of product shots: soft boxes on both sides and above, and light from below as from a white table."""
     environment, lamps = light_of(
         sky=0.5,
         ground=0.34,
@@ -68,7 +68,7 @@ class _Piece:
     """A strip of wall or floor: a profile extruded sideways."""
 
     name: str
-    """Name of its panel."""
+    """Name of the piece's panel."""
     kind: Kind
     profile: np.ndarray
     """(N, 2): distance behind the person and height, metres, from the top or the back towards the camera."""
@@ -115,7 +115,7 @@ def _floor(back: float, left: float = -7.0, right: float = 7.0, front: float = -
 
 
 def _sweep(rng: np.random.Generator) -> list[_Piece]:
-    """A roll of paper or a cyclorama: the wall runs into the floor in a curve."""
+    """A roll of paper or a cyclorama, whose wall runs into the floor in a curve."""
     back, radius = rng.uniform(1.2, 3.0), rng.uniform(0.4, 1.0)
     angles = np.linspace(0, np.pi / 2, 16)
     curve = np.stack([back - radius + radius * np.cos(angles), radius - radius * np.sin(angles)], axis=1)
@@ -150,7 +150,7 @@ def _corner(rng: np.random.Generator) -> list[_Piece]:
 
 
 def _street(rng: np.random.Generator) -> list[_Piece]:
-    """Ground, a house front at an angle, possibly a second one with a gap, and a distant background."""
+    """Ground, a house front at an angle, a second house front further back, and a distant background."""
     back, angle = rng.uniform(3.0, 9.0), rng.uniform(-32, 32)
     height = rng.uniform(6.0, 9.0)
     edge = rng.uniform(-0.8, 3.0) * rng.choice([-1, 1])

@@ -38,7 +38,7 @@ def test_labels_are_smooth_at_edges_and_tell_what_is_seen():
     kinds = {view.table[number].kind for number in np.unique(view.labels) if number != 255}
     assert kinds == {"garment", "skin"} and view.labels[0, 0] == 255
     share = (view.labels != 255).mean()
-    # what the two spheres cover in truth: the smaller one lies wholly before the larger one
+    # the area that the two spheres truly cover; the smaller one is entirely in front of the larger one
     assert share == pytest.approx(np.pi * (0.4 * CAMERA.focal / np.sqrt(9 - 0.16)) ** 2 / (48 * 64), rel=0.01)
     blocks = view.labels.reshape(64, SUBSAMPLES, 48, SUBSAMPLES)
     assert (blocks.min(axis=(1, 3)) != blocks.max(axis=(1, 3))).sum() > 40

@@ -83,7 +83,7 @@ def test_half_the_sky_behind_a_wall_gives_its_bounce_instead():
     light = _tracer([wall]).light(
         np.array([[0.0, -1e-3, 0.0], [0.0, -1.0, 0.0]]), np.array([[0, -1.0, 0], [0, 1.0, 0]]), 0, 900
     )
-    # towards the open the sky alone; towards the wall what it sends back of the sky
+    # away from the wall, only the sky; towards the wall, the sky's light that the wall reflects
     np.testing.assert_allclose(light[0], 1.0, rtol=0.03)
     np.testing.assert_allclose(light[1], tracing.REFLECTANCE, rtol=0.05)
 
