@@ -9,8 +9,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.restore.presets import PRESETS
-from ..igr_core.restore.schedule import draw_noise
+from ..igr_core.sampling.presets import PRESETS
+from ..igr_core.sampling.schedule import draw_noise
 from .host import sampling
 from .host.networks import check_denoiser
 from .images import check_finite

@@ -15,7 +15,13 @@ CLI = {"click", "rich", "typer"}
 IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "scipy", "torch"}
 HEADLESS = {
     "accelerate": {"model/igr.py", "restore/restorer.py"},
-    "diffusers": {"model/diffusers_adapter.py", "model/igr.py", "model/networks.py", "restore/restorer.py"},
+    "diffusers": {
+        "model/diffusers_adapter.py",
+        "model/igr.py",
+        "model/networks.py",
+        "restore/restorer.py",
+        "sampling/samplers.py",
+    },
     "transformers": {
         "model/networks.py",
         "restore/restorer.py",
@@ -36,8 +42,9 @@ BELOW = {
     "photo": {"model"},
     "segmentation": {"model", "photo"},
     "detail": {"model", "photo"},
-    "restore": {"model", "photo", "detail"},
-    "cli": {"model", "photo", "segmentation", "detail", "restore"},
+    "sampling": {"model"},
+    "restore": {"model", "photo", "detail", "sampling"},
+    "cli": {"model", "photo", "segmentation", "detail", "sampling", "restore"},
 }
 """The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
 TRAINING_BELOW = {
@@ -51,7 +58,7 @@ TRAINING_BELOW = {
     "detail": {"base", "data", "prepared", "evaluation"},
     "evaluation": {"base", "data", "prepared"},
     "robustness": {"base", "data", "evaluation"},
-    "results": {"base", "curation", "evaluation", "robustness"},
+    "results": {"base", "curation", "detail", "evaluation", "robustness"},
     "cli": {
         "base",
         "data",

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import IGRError, UsageError
 from ..included import INCLUDED_BUNDLE
-from ..restore.presets import Preset, Sampler, chosen
+from ..sampling.presets import Preset, Sampler, chosen
 from ..text import one_line
 from .shared import DeviceOption, echo_line, one_sentence
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..restore.detailed import Detailing
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
-    from ..restore.presets import Sampling
+    from ..sampling.presets import Sampling
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -158,22 +158,13 @@ def restore(
 
     with one_sentence():
         info = Bundle.open(bundle).info
-        sampling = chosen(
-            preset,
-            steps=steps,
-            guidance=guidance,
-            guidance_start=guidance_start,
-            guidance_end=guidance_end,
-            sampler=sampler,
-        )
-        settings = _settings(info, size, view, sampling, seed, transparent)
-        detailing = _detailing(settings, detail, candidates)
-        settings = dataclasses.replace(settings, detailing=detailing, min_evidence=min_evidence)
-        if detailing is not None or evidence is not None or also or min_evidence > 0:
+        sampling = chosen(preset, steps, guidance, guidance_start, guidance_end, sampler)
+        settings = _settings(info, size, view, sampling, seed, transparent, min_evidence)
+        settings = dataclasses.replace(settings, detailing=_detailing(settings, detail, candidates))
+        if settings.detailing or evidence is not None or also or min_evidence > 0:
             _check_readable(info, settings)
-        place = choose_device(device)
+        place, in_folder = choose_device(device), person.is_dir()
         plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
-        in_folder = person.is_dir()
         plan = _writable(plan, settings, in_folder, out, evidence, report_file)
         before = read_report(report_file) if report_file is not None else {}
         jobs, report = _left(plan, settings, in_folder and not overwrite)
@@ -183,7 +174,6 @@ def restore(
             _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
         finally:
             if report_file is not None:
-                make_folder(report_file.parent)
                 write_report(report_file, report, {job.person.name: job for job in jobs}, before)
         _show_report(report, time.monotonic() - start, in_folder)
     if report.failed:
@@ -191,11 +181,17 @@ def restore(
 
 
 def _settings(
-    info: BundleInfo, size: str | None, view: View | None, sampling: Sampling, seed: int, transparent: bool
+    info: BundleInfo,
+    size: str | None,
+    view: View | None,
+    sampling: Sampling,
+    seed: int,
+    transparent: bool,
+    min_evidence: float,
 ) -> Settings:
     from ..photo.inputs import parse_size
     from ..restore.jobs import Settings
-    from ..restore.schedule import ddim_timesteps
+    from ..sampling.schedule import ddim_timesteps
 
     model = info.model
     try:
@@ -207,7 +203,8 @@ def _settings(
     except IGRError as error:
         raise UsageError(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
-    return Settings(canvas, layout, model.image_encoder.image_size, sampling, seed, transparent)
+    crop = model.image_encoder.image_size
+    return Settings(canvas, layout, crop, sampling, seed, transparent, min_evidence=min_evidence)
 
 
 def _detailing(settings: Settings, detail: str | None, candidates: int) -> Detailing | None:

@@ -1,1 +1,1 @@
-"""Restore garments: noise schedule, sampling, runs over folders, and the layout of the result."""
+"""Restore garments: the pipeline, runs over folders, and the layout of the result."""

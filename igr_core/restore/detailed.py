@@ -15,10 +15,10 @@ from ..detail.report import describe, evidence_map, seen_fraction
 from ..detail.transfer import Transfer, source_photos, transfer_details
 from ..photo.view import GarmentView, join_views, shows_again
 from ..ranges import Range, Ranged
+from ..sampling.loop import Progress
+from ..sampling.presets import PAPER, Sampling
 from .background_removal import garment_alpha
-from .presets import PAPER, Sampling
 from .restorer import GarmentRestorer
-from .sampling import Progress
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from ..model.config import ViewConfig
 from ..outputs import CannotWrite
 from ..photo.images import load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
+from ..sampling.presets import PAPER, Sampling
 from ..text import one_line
 from .background_removal import cutout_warnings, to_rgba
 from .detailed import Detailing, grid, restore_detailed
 from .planning import Job
-from .presets import PAPER, Sampling
 from .restorer import GarmentRestorer
 
 StepProgress = Callable[[int, int], None]

@@ -8,8 +8,8 @@ from torch import Tensor
 from ..detail.readout import Readout
 from ..model.detail_config import ReadoutConfig
 from ..model.igr import IGR
-from .sampling import Conditions
-from .schedule import noised, reading_timesteps
+from ..sampling.loop import Conditions
+from ..sampling.schedule import noised, reading_timesteps
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from ..errors import IGRError
-from ..files import atomic_file
+from ..files import atomic_file, make_folder
 from .jobs import Report
 from .planning import Job
 
@@ -50,6 +50,7 @@ def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines
             lines[name] = _line(name, SET_ASIDE if aside else RESTORED, image, report)
     for name in report.failed:
         lines[name] = _line(name, FAILED, None, report)
+    make_folder(path.parent)
     with (
         atomic_file(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,

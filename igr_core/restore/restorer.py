@@ -23,11 +23,11 @@ from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
+from ..sampling.loop import Conditions, Progress, categories_of_photos, sample_latents
+from ..sampling.presets import PAPER, Sampling
+from ..sampling.schedule import ddim_timesteps, draw_noise
 from .background_removal import garment_alpha
-from .presets import PAPER, Sampling
 from .reading import read_attention
-from .sampling import Conditions, Progress, categories_of_photos, sample_latents
-from .schedule import ddim_timesteps, draw_noise
 
 
 def encode_image(vae: AutoencoderKL, image: Tensor) -> Tensor:

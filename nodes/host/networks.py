@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ...igr_core.errors import IGRError
 from ...igr_core.model.config import ImageEncoderConfig, ModelConfig, NoiseConfig, UNetConfig, VAEConfig
 from ...igr_core.model.image_prompt import ImagePrompt
-from ...igr_core.restore.schedule import alphas_cumprod
+from ...igr_core.sampling.schedule import alphas_cumprod
 
 _SAME_ENCODER = 0.02
 """Copies of an encoder's weights differ by less than this fraction of their norm, whatever their precision."""
@@ -55,7 +55,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         return False
 
     def get_model(self, state_dict: dict[str, Tensor], prefix: str = "", device: Any = None) -> Any:
-        """ComfyUI's model, with the sigmas of igr_core.restore.schedule."""
+        """ComfyUI's model, with the sigmas of igr_core.sampling.schedule."""
         model = super().get_model(state_dict, prefix, device)
         model.model_sampling.set_sigmas(noise_sigmas(self.noise))
         return model

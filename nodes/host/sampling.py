@@ -17,8 +17,8 @@ from tqdm.auto import trange
 from ...igr_core.detail.readout import Readout
 from ...igr_core.errors import IGRError
 from ...igr_core.model.detail_config import ReadoutConfig
-from ...igr_core.restore.presets import Sampling
-from ...igr_core.restore.schedule import (
+from ...igr_core.sampling.presets import Sampling
+from ...igr_core.sampling.schedule import (
     READING_SEED,
     ddim_step,
     ddim_timesteps,
@@ -31,7 +31,7 @@ from .locking import after_click
 from .networks import ALMOST_NO_SIGNAL
 
 PAPER_SCHEDULE = "ddim (paper)"
-"""Name of the schedule with the timesteps of igr_core.restore.schedule."""
+"""Name of the schedule with the timesteps of igr_core.sampling.schedule."""
 
 
 def sampler_names() -> list[str]:
@@ -46,7 +46,7 @@ def schedule_names() -> list[str]:
 
 @dataclass(frozen=True)
 class HostSampling:
-    """Settings of IGR Sample: those of igr_core.restore.presets.Sampling, with ComfyUI's samplers and schedulers."""
+    """Settings of IGR Sample: those of igr_core.sampling.presets.Sampling, with ComfyUI's samplers and schedulers."""
 
     steps: int
     """Denoising steps."""
@@ -77,7 +77,7 @@ def sample(
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers to latents (B, 4, h, w) as in a LATENT.
 
-    The sampler ddim with the paper's schedule gives the result of igr_core.restore.sampling.sample_latents. ComfyUI
+    The sampler ddim with the paper's schedule gives the result of igr_core.sampling.loop.sample_latents. ComfyUI
     handles progress, previews and interruptions.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
@@ -152,7 +152,7 @@ class _Guider(comfy.samplers.CFGGuider):
 
 
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on ComfyUI's sigmas, with igr_core.restore.schedule; exact even if no signal is left."""
+    """The paper's DDIM on ComfyUI's sigmas, with igr_core.sampling.schedule; exact even if no signal is left."""
 
     def __init__(self, prediction_type: str) -> None:
         super().__init__(self._run)

@@ -14,6 +14,7 @@ from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import GarmentView, join_views, make_view
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_evidence, with_inputs, with_two_photos
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 
@@ -38,7 +39,7 @@ def values(server: Server, graph: Graph, **source: list[Any]) -> torch.Tensor:
 
 def test_evidence_and_details_are_the_headless_ones(server: Server, restorer: GarmentRestorer) -> None:
     view = view_of(restorer, "upper")
-    images, (evidence,) = restorer.restore_with_evidence(view, "upper", steps=STEPS, seed=SEED)
+    images, (evidence,) = restorer.restore_with_evidence(view, "upper", Sampling(STEPS), seed=SEED)
     alpha = garment_alpha(images)[0]
     graph = with_evidence(restore(seed=SEED, steps=STEPS))
     mask = values(server, graph, mask=["evidence", 1])
@@ -52,7 +53,7 @@ def test_evidence_and_details_are_the_headless_ones(server: Server, restorer: Ga
 def test_two_photos_are_those_of_the_headless_pipeline(server: Server, restorer: GarmentRestorer) -> None:
     view = join_views([view_of(restorer, name) for name in ("upper", "full")])
     photos = [(0, 1)]
-    images, (evidence,) = restorer.restore_with_evidence(view, "upper", steps=STEPS, seed=SEED, photos=photos)
+    images, (evidence,) = restorer.restore_with_evidence(view, "upper", Sampling(STEPS), seed=SEED, photos=photos)
     graph = with_evidence(with_two_photos(restore(seed=SEED, steps=STEPS), "full"), ["combine", 1])
     image = values(server, graph, image=["decode", 0])
     assert (image - images).abs().max() < 1e-3

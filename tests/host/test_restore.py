@@ -13,10 +13,10 @@ from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
-from igr_core.restore.presets import PRESETS, Sampling
 from igr_core.restore.restorer import GarmentRestorer
-from igr_core.restore.sampling import sample_latents
-from igr_core.restore.schedule import draw_noise
+from igr_core.sampling.loop import sample_latents
+from igr_core.sampling.presets import PRESETS, Sampling
+from igr_core.sampling.schedule import draw_noise
 from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_inputs, with_sampler
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 from tests.support.models.tiny import save_runnable, with_latent_channels

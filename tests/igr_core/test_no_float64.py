@@ -15,9 +15,9 @@ from igr_core.model.config import NoiseConfig
 from igr_core.photo.mask_warnings import mask_warnings
 from igr_core.photo.view import ViewConfig, make_view, place
 from igr_core.restore.background_removal import garment_alpha, to_rgba
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
-from igr_core.restore.schedule import alphas_cumprod
+from igr_core.sampling.presets import Sampling
+from igr_core.sampling.schedule import alphas_cumprod
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.sam2_prompt import Prompt
 from igr_core.segmentation.segmenter import Segmenter

@@ -41,8 +41,8 @@ def fit(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
-    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
+    from igr_core.sampling.presets import Sampling
 
     from ..detail.fitting import fit_detail, write_fitted
     from ..detail.runs import RunSettings
@@ -72,8 +72,8 @@ def measure(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
-    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
+    from igr_core.sampling.presets import Sampling
 
     from ..detail.kept import Kept, Measured, table_of, write_kept
     from ..detail.measuring import measure_detail
@@ -112,8 +112,8 @@ def lettering(
     from igr_core.device import choose_device
     from igr_core.photo.images import save_image
     from igr_core.photo.inputs import parse_size
-    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
+    from igr_core.sampling.presets import Sampling
 
     from ..base.config_files import load_config
     from ..data.opening import open_data_set
@@ -161,8 +161,8 @@ def cost(
 
     from igr_core.device import choose_device
     from igr_core.photo.inputs import parse_size
-    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
+    from igr_core.sampling.presets import Sampling
 
     from ..base.config_files import load_config
     from ..data.opening import open_data_set

@@ -11,7 +11,7 @@ import typer
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE
-from igr_core.restore.presets import Preset, chosen
+from igr_core.sampling.presets import Preset, chosen
 
 from ..base.config_files import load_config
 from ..data.contract.seeds import HELD_OUT_START
@@ -241,7 +241,7 @@ def demo(
         subjects.append(astronaut())
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
-    sheet, examples = run_demo(restorer, subjects, out, chosen(preset, steps=steps, guidance=guidance))
+    sheet, examples = run_demo(restorer, subjects, out, chosen(preset, steps, guidance))
     if page_image is not None:
         write_page_image(examples, page_image)
     for example in examples:

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from igr_core.model.igr import IGR
 from igr_core.photo.images import save_image
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import decode_latent
-from igr_core.restore.sampling import Conditions, sample_latents
-from igr_core.restore.schedule import draw_noise
+from igr_core.sampling.loop import Conditions, sample_latents
+from igr_core.sampling.presets import Sampling
+from igr_core.sampling.schedule import draw_noise
 
 from ..base.parts import load_vae
 from ..base.run.randomness import step_generator

@@ -11,8 +11,8 @@ import torch
 
 from igr_core.detail.transfer import Transfer, source_photos, transfer_details
 from igr_core.restore.background_removal import garment_alpha
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 
 from ..evaluation.images.subjects import Subjects
 

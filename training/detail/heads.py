@@ -17,7 +17,7 @@ from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.model.garmfus import Noted, level_shape
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
-from igr_core.restore.schedule import reading_timesteps
+from igr_core.sampling.schedule import reading_timesteps
 
 from ..prepared.latents import Batch, PreparedPairs
 

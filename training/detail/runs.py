@@ -13,11 +13,11 @@ from igr_core.detail.flow import Flow
 from igr_core.detail.readout import Correspondence
 from igr_core.model.detail_config import ReadoutConfig
 from igr_core.restore.background_removal import garment_alpha
-from igr_core.restore.presets import Sampling
 from igr_core.restore.reading import read_attention
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
-from igr_core.restore.sampling import Conditions, sample_latents
-from igr_core.restore.schedule import draw_noise
+from igr_core.sampling.loop import Conditions, sample_latents
+from igr_core.sampling.presets import Sampling
+from igr_core.sampling.schedule import draw_noise
 
 from ..prepared.latents import Batch, PreparedPairs
 from .heads import true_places

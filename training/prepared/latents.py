@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.restore.sampling import categories_of_photos
+from igr_core.sampling.loop import categories_of_photos
 
 from .shards import Shard
 

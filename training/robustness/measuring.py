@@ -20,8 +20,8 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import CATEGORIES, to_json
 from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 
 from ..base.provenance import bundle_weights_sha256, command_line, revision
 from ..data.caches.draw_config import DrawConfig

@@ -15,6 +15,7 @@ from igr_core.photo.view import GarmentView, make_view
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 
 EXAMPLES = Path(__file__).parents[3] / "nodes" / "examples"
 SIZE = (384, 512)
@@ -39,7 +40,7 @@ def test_an_all_white_photo_leaves_no_trace(restorer: GarmentRestorer) -> None:
     photo, mask = example("full")
     white = view_of(restorer, torch.ones_like(photo), mask)
     images = [
-        restore_detailed(restorer, [white], "full", Detailing(SIZE, Transfer(strength)), steps=STEPS).image
+        restore_detailed(restorer, [white], "full", Detailing(SIZE, Transfer(strength)), Sampling(STEPS)).image
         for strength in (0.0, 1.0)
     ]
     assert (images[0] - images[1]).abs().max() < 0.1
@@ -52,7 +53,7 @@ def test_the_wrong_photo_leaves_almost_no_trace(restorer: GarmentRestorer, wrong
     photo, mask = example("full")
     own = view_of(restorer, photo, mask)
     other = view_of(restorer, *(example("upper") if wrong == "another person" else (photo.flip(1), mask)))
-    images, (evidence,) = restorer.restore_with_evidence(own, "full", steps=STEPS)
+    images, (evidence,) = restorer.restore_with_evidence(own, "full", Sampling(STEPS))
     alpha = garment_alpha(images)[0]
     moved = [
         transfer_details(images[0], alpha, evidence, source_photos(view), SIZE, Transfer())[1].mean()

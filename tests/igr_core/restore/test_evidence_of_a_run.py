@@ -13,8 +13,8 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.detail_config import FEATURES, DetailConfig, EvidenceConfig, HeadConfig, ReadoutConfig
 from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.photo.view import GarmentView, make_view
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import MODEL, save_runnable
 
 

@@ -12,8 +12,8 @@ from igr_core.model.detail_config import HeadConfig, ReadoutConfig
 from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.model.igr import IGR
 from igr_core.restore.reading import read_attention
-from igr_core.restore.sampling import Conditions
-from igr_core.restore.schedule import noised, reading_timesteps
+from igr_core.sampling.loop import Conditions
+from igr_core.sampling.schedule import noised, reading_timesteps
 from tests.support.models.tiny import MODEL
 
 

@@ -11,10 +11,10 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.photo.view import GarmentView, make_view
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_image
-from igr_core.restore.sampling import sample_latents
-from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
+from igr_core.sampling.loop import sample_latents
+from igr_core.sampling.presets import Sampling
+from igr_core.sampling.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
 from tests.support.models.tiny import MODEL, save_runnable
 
 CATEGORIES = ["upper", "lower", "full"]
@@ -111,9 +111,7 @@ def test_garments_in_several_photos(restorer: GarmentRestorer, view: GarmentView
 
 def test_progress_counts_every_step(restorer: GarmentRestorer, view: GarmentView) -> None:
     seen: list[tuple[int, int]] = []
-    restorer.restore(
-        one(view, 0), "upper", Sampling(3), progress=lambda done, total: seen.append((done, total))
-    )
+    restorer.restore(one(view, 0), "upper", Sampling(3), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -164,9 +162,7 @@ def test_ablated_bundles_restore(bundle: Path, tmp_path: Path, view: GarmentView
     info = dataclasses.replace(whole.info, model=dataclasses.replace(MODEL, **{part: None}))
     parts = {row["part"]: whole.tensors(row["part"]) for row in whole.summary() if row["part"] != part}
     save_bundle(tmp_path / "ablated.safetensors", info, parts)
-    restored = GarmentRestorer.from_bundle(tmp_path / "ablated.safetensors").restore(
-        view, CATEGORIES, Sampling(2)
-    )
+    restored = GarmentRestorer.from_bundle(tmp_path / "ablated.safetensors").restore(view, CATEGORIES, Sampling(2))
     assert restored.shape == (3, 3, 64, 48)
 
 

@@ -13,7 +13,7 @@ from igr_core.json_text import parse_json
 from igr_core.model.bundle import BundleInfo
 from igr_core.model.config import ModelConfig, from_json, to_json
 from igr_core.model.weights_needed import weights_needed
-from igr_core.restore.schedule import alphas_cumprod
+from igr_core.sampling.schedule import alphas_cumprod
 from tests.support.fuzzing import VALUES, changed, fuzzed, places
 from tests.support.models.tiny import INFO
 from training.base.train_config import (

@@ -16,10 +16,10 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.view import GarmentView
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
-from igr_core.restore.sampling import Conditions, sample_latents
-from igr_core.restore.schedule import draw_noise
+from igr_core.sampling.loop import Conditions, sample_latents
+from igr_core.sampling.presets import Sampling
+from igr_core.sampling.schedule import draw_noise
 from tests.support.training.made_results import result
 from tests.support.training.prepared import tiny_config, write_part
 from training.base.files import write_text

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import save_runnable
 from training.cli.app import app
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs

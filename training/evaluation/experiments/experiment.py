@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE, INCLUDED_NAME
 from igr_core.ranges import Guidance, Range, Ranged, Seed, Share, Steps, Strength
-from igr_core.restore.presets import Sampler, Sampling
+from igr_core.sampling.presets import Sampler, Sampling
 
 from ...base.train_config import Few
 from ...data.opening import DataSetConfig

@@ -16,9 +16,9 @@ from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
-from igr_core.restore.sampling import Progress as StepProgress
+from igr_core.sampling.loop import Progress as StepProgress
+from igr_core.sampling.presets import Sampling
 
 from ...data.contract.pairs import PairSource
 

@@ -10,6 +10,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import save_runnable
 from training.data.fixtures import write_fixture
 from training.data.opening import DataSetConfig, open_data_set
@@ -59,7 +60,7 @@ def test_the_other_photos_of_a_garment_are_used_with_its_own_first(
     for number, photos in enumerate(((0, 2), (1,), (2, 0))):
         views = [subjects.view([photo], model) for photo in photos]
         category = subjects.categories[number]
-        expected = restore_detailed(restorer, views, category, Detailing(), steps=STEPS, seed=SEED + number)
+        expected = restore_detailed(restorer, views, category, Detailing(), Sampling(STEPS), seed=SEED + number)
         assert torch.equal(found[number], expected.image[0])
     single = restored(restorer, subjects)
     assert (found[1] - single[1]).abs().max() < 1e-3

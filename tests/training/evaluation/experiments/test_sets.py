@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from igr_core.restore.presets import Sampling
+from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import save_runnable
 from training.base.config_files import load_config
 from training.cli.app import app

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
-from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import MODEL, save_runnable
 from training.cli.app import app
 from training.cli.evaluate import demo as demo_command

@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
-from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise, guide
+from igr_core.sampling.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise, guide
 
 SD15 = NoiseConfig()
 SMALL = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")

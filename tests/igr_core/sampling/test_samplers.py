@@ -10,10 +10,10 @@ import torch
 
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
-from igr_core.restore.presets import PRESETS, Preset, Sampler, Sampling, chosen
-from igr_core.restore.samplers import plan_steps
-from igr_core.restore.sampling import sample_latents
-from igr_core.restore.schedule import alphas_cumprod, ddim_timesteps, draw_noise, is_guided
+from igr_core.sampling.loop import sample_latents
+from igr_core.sampling.presets import PRESETS, Preset, Sampler, Sampling, chosen
+from igr_core.sampling.samplers import plan_steps
+from igr_core.sampling.schedule import alphas_cumprod, ddim_timesteps, draw_noise, is_guided
 
 from ...support.models.tiny import MODEL
 
@@ -70,7 +70,7 @@ def test_guidance_is_on_between_two_fractions_of_the_process(start: float, end: 
 
 def conditions_and_model():
     from igr_core.model.igr import IGR
-    from igr_core.restore.sampling import Conditions
+    from igr_core.sampling.loop import Conditions
 
     torch.manual_seed(0)
     model = IGR(MODEL).eval()
@@ -101,19 +101,19 @@ def test_presets_can_be_changed_one_setting_at_a_time() -> None:
     assert rows == sorted(rows), "from the fastest"
     for name, preset in PRESETS.items():
         assert chosen(name) == preset
-        changed = chosen(name, guidance=3.0, steps=None)
+        changed = chosen(name, None, 3.0)
         assert astuple(changed) == (preset.steps, 3.0, *astuple(preset)[2:])
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"steps": 0}, "steps is 0"),
-        ({"guidance_start": -0.1}, "guidance_start is -0.1"),
-        ({"guidance_end": 1.5}, "guidance_end is 1.5"),
-        ({"guidance_start": 0.6, "guidance_end": 0.5}, "the start must not be after the end"),
+        ([0], "steps is 0"),
+        ([None, None, -0.1], "guidance_start is -0.1"),
+        ([None, None, None, 1.5], "guidance_end is 1.5"),
+        ([None, None, 0.6, 0.5], "the start must not be after the end"),
     ],
 )
-def test_settings_out_of_range_are_named(changes: dict, words: str) -> None:
+def test_settings_out_of_range_are_named(changes: list, words: str) -> None:
     with pytest.raises(IGRError, match=words):
-        chosen("standard", **changes)
+        chosen("standard", *changes)

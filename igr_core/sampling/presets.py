@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from ..errors import IGRError
@@ -47,6 +47,10 @@ PRESETS: dict[Preset, Sampling] = {
 """Presets by name, from the fastest; docs/performance.md compares them on igr-small."""
 
 
-def chosen(preset: Preset, **changes: Any) -> Sampling:
-    """A preset's settings with the changes that are not None; raises IGRError for a value that is out of range."""
-    return replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+def chosen(preset: Preset, *changes: Any) -> Sampling:
+    """A preset's settings, changed by values in the order of Sampling's fields; None keeps the preset's.
+
+    Raises IGRError for a value out of its range.
+    """
+    named = zip(fields(Sampling), changes, strict=False)
+    return replace(PRESETS[preset], **{field.name: value for field, value in named if value is not None})

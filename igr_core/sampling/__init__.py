@@ -1,0 +1,1 @@
+"""Sampling: noise schedule, steps of the samplers, guidance, presets, and the headless loop."""
