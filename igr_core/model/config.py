@@ -210,7 +210,7 @@ class ModelConfig(Ranged):
     """Everything needed to build the networks of a bundle, without their weights."""
 
     denoiser: UNetConfig = field(default_factory=UNetConfig)
-    """GarmDenoiser."""
+    """The diffusion UNet that generates the garment (GarmDenoiser in the paper)."""
     garmnet: UNetConfig | None = field(default_factory=lambda: UNetConfig(in_channels=5))
     """GarmNet; None to train without it (ablation)."""
     image_prompt: ImagePromptConfig | None = field(default_factory=ImagePromptConfig)

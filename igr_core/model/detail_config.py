@@ -48,6 +48,6 @@ class DetailConfig:
     """Settings that were fitted to a bundle."""
 
     readout: ReadoutConfig
-    """The heads to read."""
+    """The heads and timesteps whose attention is read."""
     evidence: EvidenceConfig
     """How evidence is computed from the attention of these heads."""

@@ -291,7 +291,7 @@ class Fusion:
     image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
     """Image-prompt keys and values (R, T, C) by block name."""
     position: Position | None = None
-    """Added to the inputs of to_q and to_k in rows with a reference."""
+    """Position embedding added to the inputs of to_q and to_k in rows with a reference; None for none."""
     reference_strength: float = 1.0
     """Weight of the reference tokens, at least 0; 0 skips them."""
     image_prompt_strength: float = 1.0

@@ -125,12 +125,14 @@ class IGRPhotoFolder(io.ComfyNode):
                     tooltip="The photos, one at a time. Connect them to Garment Mask/Crop.",
                 ),
                 io.Mask.Output(
-                    display_name="mask", is_output_list=True, tooltip="Their masks. Connect them to Garment Mask/Crop."
+                    display_name="mask",
+                    is_output_list=True,
+                    tooltip="Mask of each photo. Connect it to Garment Mask/Crop.",
                 ),
                 garment_category_output(
                     display_name="category",
                     is_output_list=True,
-                    tooltip="Their categories. Connect them to GarmNet Encode.",
+                    tooltip="Category of each photo. Connect it to GarmNet Encode.",
                 ),
                 io.String.Output(
                     display_name="prefix",

@@ -151,7 +151,9 @@ def cost(
     bundle: BundleArgument,
     data: Annotated[Path, typer.Option(help="YAML file with a PairsConfig.")],
     size: Annotated[str, typer.Option(help="WxH to enlarge the garment to.")] = "768x1024",
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of pairs.")] = 5,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Rounds, each of which restores one pair, after a warm-up.")
+    ] = 5,
     device: DeviceOption = "cpu",
     changes: Changes = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the measurements.", callback=out_file)] = None,

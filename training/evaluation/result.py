@@ -67,7 +67,7 @@ class Result:
     distribution: dict[str, Spread]
     """Distribution metrics by name."""
     skipped: dict[str, str]
-    """A sentence for each requested metric that could not run."""
+    """Why each requested metric could not run: a sentence, by the metric's name."""
     warnings: tuple[str, ...]
     """Notes for the reader, such as unequal counts, JPEGs, or weights that differ from the published ones."""
     weights: dict[str, str]

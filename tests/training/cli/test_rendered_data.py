@@ -50,7 +50,7 @@ def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: py
     )
     assert RecordShards(str(tmp_path)).stamp.settings == RenderSettings(SIZE, 2.0, samples=4)
     done = run("render", tmp_path, *options[:-2])
-    assert done.exit_code == 1 and "was rendered with other settings" in done.stderr
+    assert done.exit_code == 1 and "was rendered with different settings" in done.stderr
     done = run("render", tmp_path / "held-out", *options, "--start", 10_000_000)
     assert done.exit_code == 0 and RecordShards(str(tmp_path / "held-out")).stamp.settings.held_out
 

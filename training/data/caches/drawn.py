@@ -107,7 +107,7 @@ def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, worker
     """Draw the pairs for seeds start to start + count - 1 into shards; complete shards are kept.
 
     Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
-    Raises IGRError for a folder drawn with other settings or by another version of the generator, or for settings
+    Raises IGRError for a folder drawn with different settings or by another version of the generator, or for settings
     that cannot be drawn.
     """
     check_options(config.photo_size)
@@ -286,7 +286,7 @@ def _open_shard(
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
     if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
-        raise IGRError(f"{path} was drawn with other settings: draw into another folder, or empty this one.")
+        raise IGRError(f"{path} was drawn with different settings: delete it, or draw into another folder.")
     if wanted is not None and origin.generator != wanted.generator:
         raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
     if wanted is not None and origin.records != wanted.records:

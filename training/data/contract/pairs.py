@@ -43,7 +43,7 @@ class PairSource(ABC):
     left_out: tuple[str, ...] = ()
     """Names of pairs skipped as known duplicates or leaks."""
     unlisted: tuple[str, ...] = ()
-    """A sentence for each file that belongs to no pair."""
+    """Sentences that name the files that belong to no pair, and say why."""
     tells_correspondence: bool = False
     """Whether `correspondence` is available."""
 

@@ -31,7 +31,7 @@ JPEG_QUALITY = 95
 
 
 class TarPairs(PairSource):
-    """Local shards or shards at a URL (s3://, http://, ... through fsspec and the package it needs).
+    """Pairs from WebDataset shards, local or at a URL (s3://, http:// and others, read with fsspec).
 
     `KEY.json` is {"category": "upper"}, and may also contain the pair's name in its original data set, its joints and
     the label table of `KEY.parsing.png`. `KEY.cover.png` is optional. A `SHARD.tar.index.json` beside a shard, as

@@ -61,7 +61,7 @@ def find_others(folder: Path, subjects: Subjects) -> Others:
 
 
 def problems(others: Others, subjects: Subjects, size: tuple[int, int]) -> list[str]:
-    """A sentence for each pair without an image, and for each image that cannot be scored.
+    """Name each pair without an image and each image that cannot be scored, in a sentence with the reason.
 
     `size` is that of the true garments. Without true garments, any shape is accepted, and MIN_PAIRS images are enough.
     """

@@ -123,7 +123,7 @@ def _matched(
         scoring.report(problem)
     if problems and not scoring.skip_bad:
         raise IGRError(
-            f"{len(problems)} files of {generated} and {reference} do not match, as listed: fix them, or score the "
+            f"{len(problems)} files of {generated} and {reference} do not match (see above): fix them, or score the "
             "others with --skip-bad."
         )
     names = [name for name in names if name not in bad[0] and name not in bad[1]]

@@ -17,7 +17,7 @@ from igr_core.outputs import CannotWrite
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.inputs import validate_inputs
 from igr_core.restore.jobs import Report
-from igr_core.restore.pairing import list_images, pair_by_name
+from igr_core.restore.pairing import pair_by_name
 from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 
@@ -57,7 +57,8 @@ def plan_segment(pictures: Path, masks: Path, out: Path, report: Callable[[str],
             raise IGRError(f"--masks {masks}: {error}") from error
         return [Task(path, masks, out / f"{name}.png") for name, path in images_in(pictures).items()]
     found = pair_by_name(pictures, masks, lambda _: "")  # categories do not matter here
-    _refuse(found.failed, len(list_images(pictures)), pictures, "fix them, or use one file for all as --masks", report)
+    problem = "cannot be used (see above): fix them, or set --masks to one mask for all images."
+    _refuse(found.failed, len(found.pairs), pictures, problem, report)
     return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
 
 
@@ -69,7 +70,8 @@ def plan_adapt(results: Path, reference: Path, out: Path, report: Callable[[str]
     ours, theirs = images_in(results), images_in(reference)
     _check_out(out, results, reference)
     missing = {path.name: f"There is no {name} in {reference}." for name, path in ours.items() if name not in theirs}
-    _refuse(missing, len(ours), results, "rename them like their references, or remove them", report)
+    problem = "have no reference (see above): rename them like their references, or remove them."
+    _refuse(missing, len(ours) - len(missing), results, problem, report)
     return [Task(path, theirs[name], out / f"{name}.png") for name, path in ours.items()]
 
 
@@ -145,8 +147,8 @@ def _check_out(out: Path, *inputs: Path) -> None:
         raise IGRError(f"--out {out} is also an input folder: choose another one.")
 
 
-def _refuse(failed: dict[str, str], count: int, folder: Path, remedy: str, report: Callable[[str], None]) -> None:
+def _refuse(failed: dict[str, str], good: int, folder: Path, problem: str, report: Callable[[str], None]) -> None:
     for name, sentence in failed.items():
         report(f"{name}: {sentence}")
     if failed:
-        raise IGRError(f"{len(failed)} of {count} images in {folder} do not match, as listed: {remedy}.")
+        raise IGRError(f"{len(failed)} of {len(failed) + good} images in {folder} {problem}")

@@ -1,4 +1,4 @@
-"""Settings of a folder of cut-outs, stored in it so that a run with other settings does not continue there."""
+"""Settings of a folder of cut-outs, stored in it so that a run with different settings does not continue there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class Settings:
         for name in {**before.settings, **self.settings}:
             old, new = (one.settings.get(name, "none") for one in (before, self))
             if old != new:
-                raise IGRError(f"{folder} contains images made with {name} {old}, but now it is {new}: {remedy}.")
+                raise IGRError(
+                    f"{folder} contains images made with {name} {old}, but this run uses {name} {new}: {remedy}."
+                )
         other = [name for name in there if before.inputs.get(name) != self.inputs[name]]
         if other:
             raise IGRError(f"{folder} contains {len(other)} images made from other files ({other[0]}): {remedy}.")

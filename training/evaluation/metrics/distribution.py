@@ -136,7 +136,7 @@ class DistributionScorer:
         self.protocol = protocol
         """Protocol by which images are compared."""
         self.skipped: dict[str, str] = {}
-        """A sentence for each requested metric that cannot run here."""
+        """Why each requested metric cannot run here: a sentence, by the metric's name."""
         self.used: dict[str, DistributionMetric] = {}
         """Metrics that run."""
         self._weights, self._cache, self._device = weights, cache, device

@@ -88,7 +88,7 @@ class PairedScorer:
         self.protocol = protocol
         """Protocol by which images are compared."""
         self.skipped: dict[str, str] = {}
-        """A sentence for each requested metric that cannot run here."""
+        """Why each requested metric cannot run here: a sentence, by the metric's name."""
         self.used: dict[str, PairedMetric] = {}
         """The paper's metrics that run."""
         self._compare: dict[str, Compare] = {}

@@ -126,7 +126,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     assert segment(place, sam2).exit_code == 0
     words, masks, sentence = [], "masks", "1 images made from other files (cleo.png)"
     if changed == "prompt":
-        words, sentence = ["--prompt", "points"], "images made with prompt box, but now it is points"
+        words, sentence = ["--prompt", "points"], "images made with prompt box, but this run uses prompt points"
     elif changed == "sam2":
         shutil.copytree(sam2, place / "other")
         config = (sam2 / "config.json").read_text()
@@ -186,8 +186,8 @@ def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Pa
         (place / "masks" / f"{name}.png").unlink()
     result = segment(place, place / "no_sam2")
     assert last_error(result) == (
-        f"Error: 2 of 3 images in {place / 'pictures'} do not match, as listed: fix them, or use one file "
-        "for all as --masks."
+        f"Error: 2 of 3 images in {place / 'pictures'} cannot be used (see above): fix them, or set "
+        "--masks to one mask for all images."
     )
     assert result.stdout.splitlines() == [
         f"{name}.jpg: The photo has no mask: put {name}.png into {place / 'masks'}." for name in ("ben", "cleo")
@@ -339,7 +339,8 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
     shutil.rmtree(others / "out")
     result = adapt(others, "tryoffdiff")
     assert last_error(result) == (
-        f"Error: 2 of 4 images in {squares} do not match, as listed: rename them like their references, or remove them."
+        f"Error: 2 of 4 images in {squares} have no reference (see above): rename them like their references, or "
+        "remove them."
     )
     assert result.stdout.splitlines() == [
         f"{name}.png: There is no {name} in {others / 'garments'}." for name in ("ben", "dora")
@@ -356,7 +357,7 @@ def test_adapting_resumes_and_reports_invalid_options(others: Path) -> None:
     assert (others / "out" / "ben.png").read_bytes() != b"kept"
     assert adapt(others, "cfld").exit_code == 2
     words = ("--method", "tryoffdiff", "--reference", others / "garments", "--out", others / "out")
-    assert "contains images made with method tryoffanyone, but now it is tryoffdiff: " in last_error(
+    assert "contains images made with method tryoffanyone, but this run uses method tryoffdiff: " in last_error(
         invoke("adapt", others / "tryoffdiff", *words)
     )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")

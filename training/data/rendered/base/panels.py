@@ -43,6 +43,6 @@ class Panel:
     buttons: tuple[tuple[float, float, float], ...] = ()
     """u, v, radius of each button, metres."""
     print_room: tuple[float, float, float, float] | None = None
-    """left, top, right, bottom of the area for prints; None if there is none."""
+    """Left, top, right and bottom of the area for prints; None if there is none."""
     span: tuple[float, float] | None = None
-    """top and bottom of the garment on this panel, for gradients and colour blocks; None to use `box`."""
+    """Top and bottom of the garment on this panel, for gradients and colour blocks; None to use `box`."""

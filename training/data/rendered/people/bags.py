@@ -18,7 +18,8 @@ from .shapes import grid_faces, joined, outward, rounded_box, tube
 
 BagKind = Literal["none", "shoulder", "crossbody", "tote", "handbag", "clutch"]
 BAG_KINDS: tuple[BagKind, ...] = ("none", "shoulder", "crossbody", "tote", "handbag", "clutch")
-"""shoulder and tote hang from the shoulder on the same side, crossbody from the other; handbag and clutch are held."""
+"""Kinds of bags: `shoulder` and `tote` hang from the shoulder on the same side, `crossbody` from the other; `handbag`
+and `clutch` are held."""
 
 OccluderKind = Literal["board", "box", "big_bag", "plant"]
 OCCLUDERS: tuple[OccluderKind, ...] = ("board", "box", "big_bag", "plant")

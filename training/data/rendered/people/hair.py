@@ -18,7 +18,8 @@ from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 
 Style = Literal["bald", "short", "bob", "long", "shoulders", "bun", "ponytail"]
 STYLES: tuple[Style, ...] = ("bald", "short", "bob", "long", "shoulders", "bun", "ponytail")
-"""bob ends at the jaw, long falls behind the shoulders, shoulders also falls in front of them."""
+"""Hair styles: `bob` ends at the jaw, `long` falls behind the shoulders, `shoulders` both behind and in front of
+them."""
 
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 

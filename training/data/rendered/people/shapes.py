@@ -8,9 +8,9 @@ from .body import triangles
 
 
 def split(quads: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Quads (Q, 4) of `count` vertices cut into (4 Q, 4), and their edges (E, 2).
+    """Cut each quad (Q, 4) of a mesh with `count` vertices into four; returns these (4 Q, 4) and the old edges (E, 2).
 
-    New vertices are numbered starting at `count`: the middles of these edges, then the middles of quads.
+    New vertices are numbered from `count` on: first the midpoints of these edges, then the centres of the old quads.
     """
     edges = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1).astype(np.int64)
     keys, number = np.unique(edges[:, 0] * count + edges[:, 1], return_inverse=True)
@@ -23,7 +23,7 @@ def split(quads: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def subdivided(quads: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Quads (Q, 4) cut into (4 Q, 4), and values (V, ...) of the vertices followed by those of the new vertices."""
+    """Cut each quad (Q, 4) into four; returns these (4 Q, 4), and the values (V, ...) extended to the new vertices."""
     finer, edges = split(quads, len(values[0]))
     return finer, [np.concatenate([v, v[edges].mean(1), v[quads].mean(1)]) for v in values]
 

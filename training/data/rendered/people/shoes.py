@@ -14,7 +14,7 @@ from .shapes import compact, smooth, subdivided
 
 ShoeKind = Literal["sneaker", "flat", "boot", "pump", "barefoot"]
 SHOE_KINDS: tuple[ShoeKind, ...] = ("sneaker", "flat", "boot", "pump", "barefoot")
-"""flat is a closed low shoe; pump is open over the instep and has no heel."""
+"""Kinds of shoes: `flat` is a closed low shoe; `pump` is open over the instep and has no heel."""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def read_members(index: TarIndex, seed: int) -> Members:
 def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
     """Raise IGRError unless the records at `where` were rendered with the same settings, code and packages."""
     if found.settings != wanted.settings:
-        raise IGRError(f"{where} was rendered with other settings: render into another folder or delete this one.")
+        raise IGRError(f"{where} was rendered with different settings: delete it, or render into another folder.")
     if found.generator != wanted.generator:
         raise IGRError(
             f"{where} was rendered by another version of the generator ({found.generator}, now {wanted.generator}): "

@@ -196,7 +196,10 @@ def test_workers_that_all_die_end_the_run_and_no_seed_is_skipped(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda: {"settings": replace(TINY, samples=4)}, r"records-000000000\.tar was rendered with other settings"),
+        (
+            lambda: {"settings": replace(TINY, samples=4)},
+            r"-000000000\.tar was rendered with different settings",
+        ),
         (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin or end where a shard of 3 records would"),
     ],
 )

@@ -73,7 +73,7 @@ class Cut:
     length: float = 1.0
     """Level of the hem in front."""
     hem: str = "straight"
-    """straight or curved."""
+    """Shape of the hem: `straight` or `curved`."""
     hem_band: float = 0.0
     """Width of a ribbed hem or 0, metres."""
     front: str = "closed"
