@@ -183,3 +183,46 @@ def cost(
     if out is not None:
         write_kept(out, kept)
     typer.echo(table_of(kept))
+
+
+@app.command()
+def sheet(
+    bundle: BundleArgument,
+    data: Annotated[Path, typer.Option(help="YAML file with a PairsConfig.")],
+    out: Annotated[Path, typer.Option(help="Image to write (.jpg or .png).", callback=out_file)],
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of pairs, spread evenly over the data.")] = 12,
+    size: Annotated[str, typer.Option(help="WxH of each image.")] = "192x256",
+    steps: StepsOption = 25,
+    guidance: GuidanceOption = 1.5,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first pair's noise.")] = 0,
+    device: DeviceOption = "cpu",
+    changes: Changes = None,
+) -> None:
+    """Show photos, restored garments, evidence, details and the ground truth side by side."""
+    from tqdm import tqdm
+
+    from igr_core.device import choose_device
+    from igr_core.files import atomic_file, make_folder
+    from igr_core.photo.inputs import parse_size
+    from igr_core.restore.restorer import GarmentRestorer
+    from igr_core.sampling.presets import Sampling
+
+    from ..base.config_files import load_config
+    from ..data.opening import open_data_set
+    from ..detail.runs import RunSettings
+    from ..detail.sheet import detail_sheet
+    from ..evaluation.images.subjects import Subjects
+    from ..prepared.selection import PairsConfig
+
+    wanted = parse_size(size, 1)
+    subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
+    restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
+    number = min(count, len(subjects))
+    rows = [place * len(subjects) // number for place in range(number)]
+    settings = RunSettings(Sampling(steps, guidance), seed)
+    with tqdm(total=number, unit="pair") as bar:
+        image = detail_sheet(restorer, subjects, rows, wanted, settings, progress=bar.update)
+    make_folder(out.parent)
+    with atomic_file(out) as temporary:
+        image.save(temporary, format="PNG" if out.suffix.lower() == ".png" else "JPEG", quality=90, optimize=True)
+    typer.echo(str(out))

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -15,6 +17,7 @@ from igr_core.model.bundle import Bundle
 from tests.support.models.tiny import save_runnable
 from tests.support.training.prepared import tell_places, write_prepared
 from training.cli.app import app
+from training.data.synthetic import make_pair
 from training.detail.cost import Cost
 from training.detail.kept import read_kept, table_of
 from training.detail.lettering import LetteringScores
@@ -89,3 +92,20 @@ def test_the_cost_of_evidence_and_details_is_a_fraction_of_a_restoration(bundle:
     assert [name for name, _ in rows] == ["evidence", "details", "both"]
     assert float(rows[1][1]) > 0
     assert table_of(read_kept(out, Cost)).strip() in output
+
+
+def test_the_sheet_has_a_column_for_each_image_and_ends_with_the_truth(bundle: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "pairs.yaml", tmp_path / "new" / "sheet.png"
+    config.write_text("data: {layout: synthetic, synthetic: {start: 10000000, count: 3, size: [96, 128]}}\n")
+    run("sheet", str(bundle), "--data", str(config), "--out", str(out), "--size", "96x128", "--steps", "2")
+    sheet = Image.open(out).convert("RGB")
+    column, block = 96 + 6, 5 * (96 + 6) + 12
+    assert sheet.size == (2 * block, 22 + 2 * (128 + 6))
+    photo, restored, *_, truth = (
+        np.asarray(sheet.crop((x, 22, x + 96, 150)), np.float32) for x in range(0, 5 * column, column)
+    )
+    own = make_pair(seed=10_000_000, size=(96, 128)).garment.convert("RGB")
+    assert np.abs(truth - np.asarray(own, np.float32)).mean() < 2
+    assert photo.std() > 10 and np.abs(photo - restored).mean() > 10
+    last = np.asarray(sheet.crop((block, 22 + 134, 2 * block, 22 + 262)))
+    assert (last == 255).all(), "three pairs leave the last place empty"
