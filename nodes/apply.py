@@ -120,7 +120,7 @@ class IGRApply(io.ComfyNode):
         level_strengths: str = "",
     ) -> io.NodeOutput:
         """Patch a clone of the model."""
-        check_denoiser(model, reference.config)
+        check_denoiser(model, reference.config, reference.key)
         if start_percent > end_percent:
             raise IGRError(f"start_percent {start_percent} is after end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)

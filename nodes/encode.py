@@ -85,4 +85,4 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Refe
         keys_values = encode_image_prompt(adapter.image_prompt, crop_features)
     f = config.vae.downscale
     shape = (view.person.shape[0], config.vae.latent_channels, height // f, width // f)
-    return Reference(config, features, keys_values, prompt, adapter.prompts["empty"][None], shape)
+    return Reference(config, features, keys_values, prompt, adapter.prompts["empty"][None], shape, adapter.key)

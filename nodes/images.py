@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
+from ..igr_core.photo.inputs import check_range
 from ..igr_core.photo.masks import full_strength
 
+OVERSHOOT = 0.25
+"""How far outside 0..1 an IMAGE may be: bicubic and lanczos resizing go beyond at edges, by less than this."""
 NO_ALPHA_SIDE = 64
 """Side of the empty square mask that Load Image outputs for an image without transparency."""
 
@@ -17,12 +20,17 @@ NO_ALPHA_SIDE = 64
 def to_photos(image: Tensor) -> Tensor:
     """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), with transparent pixels composited over white.
 
-    Raises IGRError for another shape, or for NaN or infinite values.
+    Values that resizing has pushed slightly outside 0..1 are clamped. Raises IGRError for another shape, for no image,
+    and for values that are not finite or far outside 0..1.
     """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
         raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE with 1, 3 or 4 channels.")
     photos = image.movedim(-1, 1).float()
+    if photos.numel() == 0:
+        raise IGRError(f"The image is empty (its shape is {tuple(image.shape)}): provide at least one image.")
     check_finite(photos, "image")
+    check_range("image", photos, OVERSHOOT)
+    photos = photos.clamp(0, 1)
     if photos.shape[1] == 4:
         alpha = photos[:, 3:]
         photos = photos[:, :3] * alpha + (1 - alpha)

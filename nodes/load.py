@@ -98,6 +98,7 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     if clip_vision is not None and config.image_prompt is not None:
         networks.check_image_encoder(clip_vision, config.image_encoder)
     denoiser = networks.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser of {path}")
+    denoiser.model.model_config.key = key = bundle.key()
     garmnet = None
     if config.garmnet is not None:
         garmnet = networks.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet of {path}")
@@ -116,7 +117,8 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     fit_preview(denoiser, vae, config.vae)
     prompts = {name: value.float() for name, value in bundle.prompts().items()}
     encoder = clip_vision if image_prompt is not None else None
-    return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts, networks.encoder_weights(vae)), vae
+    own_vae = networks.encoder_weights(vae)
+    return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts, own_vae, key), vae
 
 
 def _require(bundle: Bundle, config: ModelConfig, vae: Any, clip_vision: Any) -> None:

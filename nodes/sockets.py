@@ -37,6 +37,8 @@ class Adapter:
     """Text embeddings (T, C) of upper, lower, full and empty."""
     vae_weights: Tensor | None
     """Weights that identify the VAE, as networks.encoder_weights returns them."""
+    key: str
+    """Bundle.key of the bundle."""
 
     @property
     def config(self) -> ModelConfig:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..igr_core.errors import IGRError
 from ..igr_core.model.config import CATEGORIES, ViewConfig
-from ..igr_core.photo.inputs import check_size, parse_size
+from ..igr_core.photo.inputs import check_size, parse_size, validate_inputs
 from ..igr_core.photo.masks import mend_mask
 from ..igr_core.photo.overlay import overlay
 from ..igr_core.photo.view import make_view
@@ -167,6 +167,7 @@ class IGRGarmentView(io.ComfyNode):
         given = masks is not None
         if masks is None:
             masks, note = masks_without_input(without_mask, photos, category)
+        validate_inputs(photos, masks)  # before a wider mask hides what the photo has under the given one
         masks = mend_mask(masks, grow=grow, feather=feather, fill_holes=fill_holes, largest_only=largest_only)
         fitted = make_view(
             photos,

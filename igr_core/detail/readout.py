@@ -99,7 +99,12 @@ class Readout:
         )  # (N, d), (n * N, d), (N, d)
         level = self._level(noted)
         tokens = level[0] * level[1]
-        photos = reference.shape[0] // tokens
+        photos, rest = divmod(reference.shape[0], tokens)
+        if photos == 0 or rest:
+            raise IGRError(
+                "The garment was sampled at another size than its reference, so the attention does not show where its "
+                "parts are in the photo: read the latent before it is enlarged or reduced."
+            )
         scaled = query / width**0.5
         to_reference = scaled @ reference.T  # (N, n * N)
         total = to_reference.logsumexp(-1)

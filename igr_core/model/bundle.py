@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder
 """Every part that a bundle may contain, in the order they are shown."""
 
 _ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
+_KEY_BLOCKS, _KEY_BLOCK = 64, 1_048_576
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -108,6 +111,26 @@ class Bundle:
             if not _is_finite(value):
                 raise IGRError(f"{self.path} contains NaN or infinite values in {part}.{name}: use an intact bundle.")
         return tensors
+
+    def key(self) -> str:
+        """A hash that distinguishes bundles, whatever their names: of the file, or of blocks spread over a large one.
+
+        Raises IGRError if the file has disappeared since it was opened.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                digest.update(str(size).encode())
+                count = min(_KEY_BLOCKS, -(-size // _KEY_BLOCK))
+                for number in range(count):
+                    file.seek((size - _KEY_BLOCK) * number // (count - 1) if count > 1 else 0)
+                    digest.update(file.read(_KEY_BLOCK))
+        except OSError as error:
+            raise IGRError(
+                f"{self.path} changed or disappeared while it was being read: load the bundle again."
+            ) from error
+        return digest.hexdigest()
 
     def check_sizes(self) -> None:
         """Compare the config with the number of weights in each part, before any network is built.
@@ -238,13 +261,20 @@ def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
         raise IGRError(f"{path} has an invalid header: {error}") from error
 
 
+def _finite(value: Any) -> Any:
+    """A copy with null in place of NaN and infinite numbers, which JSON does not have; other programs write them."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _info_to_text(path: Path, info: BundleInfo) -> str:
     try:
-        plain = json.loads(json.dumps(dataclasses.asdict(info), allow_nan=False))
+        plain = json.loads(json.dumps(_finite(dataclasses.asdict(info)), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise IGRError(
-            f"{path} was not written: training and scores must be valid JSON values without NaN ({error})."
-        ) from error
+        raise IGRError(f"{path} was not written: training and scores must be valid JSON values ({error}).") from error
     if plain["detail"] is None:
         del plain["detail"]  # so that bundles written before this field existed keep their bytes
     return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))

@@ -14,6 +14,7 @@ from ..errors import IGRError
 from ..files import atomic_file
 from .colours import to_srgb
 from .image_files import MAX_PIXELS, decode_image
+from .inputs import MASK_THRESHOLD
 from .mask_files import DEEP_MODES, deep_values, mask_of_image
 
 _FORMATS = {
@@ -37,10 +38,26 @@ def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: i
     """
     path = Path(path)
     image = decode_image(path, str(path), max_pixels)
-    if image.mode in DEEP_MODES:
-        grey = torch.from_numpy(deep_values(image, str(path)))
-        return grey.expand(1, 3, -1, -1).contiguous()
-    return _to_unit(image.convert("RGB") if like_load_image else over_white(to_srgb(image)))
+    if like_load_image and image.mode not in DEEP_MODES:
+        return _to_unit(image.convert("RGB"))
+    return _unit_photo(image, str(path))
+
+
+def load_photo_and_mask(photo: str | Path, mask: str | Path) -> tuple[Tensor, Tensor]:
+    """Load a photo (1, 3, H, W) and its mask (1, 1, h, w) as load_photo and load_mask do.
+
+    Also raises IGRError for a photo that is transparent wherever its mask is white, as ComfyUI's MaskEditor saves it:
+    over white, the garment would be gone.
+    """
+    image, cover = decode_image(Path(photo), str(photo)), load_mask(mask)
+    if image.has_transparency_data and image.size == (cover.shape[-1], cover.shape[-2]):
+        alpha = torch.from_numpy(np.array(image.convert("RGBA").getchannel("A")))
+        inside = cover[0, 0] >= MASK_THRESHOLD
+        if bool(inside.any()) and not bool(alpha[inside].any()):
+            raise IGRError(
+                f"{photo} is transparent wherever its mask is white, as MaskEditor saves it: use the original photo."
+            )
+    return _unit_photo(image, str(photo)), cover
 
 
 def load_mask(path: str | Path) -> Tensor:
@@ -92,6 +109,13 @@ def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
         raise IGRError(f"{path} does not name a supported image type: use the extension .png, .jpg or .webp.")
     if mode == "RGBA" and suffix in _WITHOUT_ALPHA:
         raise IGRError(f"{path} does not support transparency: use the extension .png or .webp.")
+
+
+def _unit_photo(image: Image.Image, name: str) -> Tensor:
+    if image.mode in DEEP_MODES:
+        grey = torch.from_numpy(deep_values(image, name))
+        return grey.expand(1, 3, -1, -1).contiguous()
+    return _to_unit(over_white(to_srgb(image)))
 
 
 def _to_unit(image: Image.Image) -> Tensor:

@@ -90,10 +90,15 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
         raise IGRError(f"The {name} is empty (its shape is {tuple(image.shape)}): provide at least one image.")
     if not image.is_floating_point():
         raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
+    check_range(name, image)
+
+
+def check_range(name: str, image: Tensor, slack: float = _RANGE_SLACK) -> None:
+    """Raise IGRError if a float image has NaN or infinite values, or values outside 0..1 by more than `slack`."""
     low, high = (float(value) for value in image.aminmax())  # aminmax propagates NaN
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise IGRError(f"The {name} contains NaN or infinite values: fix the step that produced it.")
-    if high > 1 + _RANGE_SLACK or low < -_RANGE_SLACK:
+    if high > 1 + slack or low < -slack:
         remedy = "divide them by 255" if high > 2 else "convert them with (x + 1) / 2" if low < 0 else "scale them"
         raise IGRError(
             f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they are between 0 and 1."

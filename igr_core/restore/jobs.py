@@ -15,7 +15,7 @@ from ..errors import IGRError, is_out_of_memory
 from ..files import make_folder
 from ..model.config import ViewConfig
 from ..outputs import CannotWrite
-from ..photo.images import load_mask, load_photo, save_image
+from ..photo.images import load_photo_and_mask, save_image
 from ..photo.view import GarmentView, make_view
 from ..sampling.presets import PAPER, Sampling
 from ..text import one_line
@@ -113,8 +113,7 @@ def run_jobs(
             on_photo(job)
         name = job.person.name
         try:
-            views = [_load_view(person, mask, job.category, settings) for person, mask in job.photos]
-            notes = list(dict.fromkeys(warning for view in views for warning in view.warnings))
+            views, notes = _load_views(job, settings)
             if notes:
                 report.notes[name] = tuple(notes)
             image, out = _restored(job, views, settings, restorer(), on_step, report, notes)
@@ -199,8 +198,23 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
     return left
 
 
+def _load_views(job: Job, settings: Settings) -> tuple[list[GarmentView], list[str]]:
+    """The views of a job's photos, and their warnings; a further photo that cannot be used is noted and left out."""
+    views = [_load_view(job.person, job.mask, job.category, settings)]
+    notes = list(views[0].warnings)
+    for person, mask in job.also:
+        try:
+            views.append(_load_view(person, mask, job.category, settings))
+            notes += views[-1].warnings
+        except IGRError as error:
+            if not job.lenient:
+                raise
+            notes.append(f"Restored without {person.name}: {error}")
+    return views, list(dict.fromkeys(notes))
+
+
 def _load_view(person: Path, mask: Path, category: str, settings: Settings) -> GarmentView:
-    photo, cover = load_photo(person), load_mask(mask)
+    photo, cover = load_photo_and_mask(person, mask)
     try:
         return make_view(photo, cover, settings.size, settings.view, settings.crop_size, category)
     except IGRError as error:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..errors import IGRError, UsageError
 from ..outputs import check_folder
+from ..photo.image_files import name_key
 from ..photo.images import check_image_name
 from ..photo.view import MOST_PHOTOS
 from .pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
@@ -37,6 +38,8 @@ class Job:
     """More photos of the same garment, with their masks."""
     evidence: Path | None = None
     """The evidence map to write."""
+    lenient: bool = False
+    """Leave out a further photo that cannot be used, as in folders, instead of failing."""
 
     @property
     def photos(self) -> tuple[tuple[Path, Path], ...]:
@@ -135,7 +138,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
             raise UsageError(f"{persons} is a folder, so {option} must be a folder too, but {folder} is a file.")
         if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
             raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
-    names = {path.stem for path in list_images(persons)}
+    names = {name_key(path.stem): path.stem for path in list_images(persons)}
 
     def category_of_garment(photo: Path) -> str:
         first = _first_photo(photo.stem, names)
@@ -154,6 +157,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
             out / f"{pair.photo.stem}.png",
             tuple((other.photo, other.mask) for other in more.get(pair.photo.stem, ())),
             None if evidence is None else evidence / f"{pair.photo.stem}.png",
+            lenient=True,
         )
         for pair in first
     ]
@@ -161,15 +165,19 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
     return Plan(tuple(jobs), {**found.failed, **failed}, found.ignored)
 
 
-def _first_photo(name: str, names: set[str]) -> str | None:
-    """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo."""
+def _first_photo(name: str, names: dict[str, str]) -> str | None:
+    """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo.
+
+    `names` has every photo's name by its name_key, because case and Unicode form may differ between a garment's photos.
+    """
     numbered = _NUMBERED.fullmatch(name)
-    if numbered is None or numbered[1] not in names or _first_photo(numbered[1], names) is not None:
+    first = None if numbered is None else names.get(name_key(numbered[1]))
+    if first is None or _first_photo(first, names) is not None:
         return None
-    return numbered[1]
+    return first
 
 
-def _grouped(pairs: Sequence[Pair], names: set[str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
+def _grouped(pairs: Sequence[Pair], names: dict[str, str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
     """First photos, further photos by the name of their first, and error messages for those without a first photo."""
     known = {pair.photo.stem: pair for pair in pairs}
     first: list[Pair] = []

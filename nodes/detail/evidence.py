@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -69,7 +71,7 @@ class IGRGarmentEvidence(io.ComfyNode):
     ) -> io.NodeOutput:
         """Read, draw and describe the evidence."""
         images = to_photos(image).cpu()
-        evidence = find(adapter, model, positive, latent["samples"], images, view)
+        evidence = find(adapter, model, positive, latent, images, view)
         alphas = garment_alpha(images)
         maps = [evidence_map(one, alpha) for one, alpha in zip(evidence, alphas, strict=True)]
         drawn = torch.stack([draw_evidence(*parts) for parts in zip(images, maps, alphas, strict=True)])
@@ -88,44 +90,48 @@ class IGRGarmentEvidence(io.ComfyNode):
 
 
 def find(
-    adapter: Adapter, model: Any, positive: Any, samples: Tensor, images: Tensor, view: GarmentView
+    adapter: Adapter, model: Any, positive: Any, latent: dict[str, Any], images: Tensor, view: GarmentView
 ) -> list[Evidence]:
-    """The evidence for B restored garments, given as latents (B, C, h, w), as in a LATENT, and images (B, 3, H, W).
+    """The evidence for B restored garments, given as a LATENT (B, C, h, w) and as images (B, 3, H, W).
 
-    Image i shows garment i modulo the number of garments in the view.
+    Image i, or its number in the batch that it was taken from, shows garment i modulo the number of garments in the
+    view.
     """
+    samples = latent["samples"]
     if len(samples) != len(images):
         raise IGRError(
             f"There are {len(images)} images, but {len(samples)} latents: connect the latent that was decoded."
         )
     config, count = adapter.config, len(samples)
-    check_denoiser(model, config)
+    check_denoiser(model, config, adapter.key)
     read = read_attention(
         model,
         positive,
         samples,
         chosen_readout(adapter.info, list(transformer_blocks(config.denoiser)), (samples.shape[2], samples.shape[3])),
+        latent.get("batch_index"),
     )
-    photos = photos_of(view, count, read.photos)
+    numbers = latent.get("batch_index") or range(count)
+    photos = photos_of(view, numbers, read.photos)
     found = read.correspondences([view.mask[list(numbers)] for numbers in photos])
     coefficients = UNFITTED if adapter.info.detail is None else adapter.info.detail.evidence
     width, height = (side * config.vae.downscale for side in (samples.shape[3], samples.shape[2]))
     return [
-        find_evidence(one, cell_opacity(alpha, one), width / height, coefficients)
-        for one, alpha in zip(found, garment_alpha(images), strict=True)
+        replace(find_evidence(one, cell_opacity(alpha, one), width / height, coefficients), image=number)
+        for one, alpha, number in zip(found, garment_alpha(images), numbers, strict=True)
     ]
 
 
-def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]:
-    """For each of `count` images, the indices of its photos in the view; every garment has `each` photos.
+def photos_of(view: GarmentView, images: Sequence[int], each: int) -> list[tuple[int, ...]]:
+    """For each image with a number, the indices of its photos in the view; every garment has `each` photos.
 
     The view contains the first photo of every garment, then the second photo of every garment, and so on. Raises
     IGRError if the number of photos in the view does not match the images.
     """
     garments, rest = divmod(len(view.person), each)
-    if rest or garments == 0 or count % garments:
+    if rest or garments == 0 or (isinstance(images, range) and len(images) % garments):
         raise IGRError(
-            f"The view has {len(view.person)} photos, which do not belong to these {count} images: connect the view "
-            "that they were restored from."
+            f"The view has {len(view.person)} photos, which do not belong to these {len(images)} images: connect the "
+            "view that they were restored from."
         )
-    return [tuple(range(number % garments, len(view.person), garments)) for number in range(count)]
+    return [tuple(range(number % garments, len(view.person), garments)) for number in images]

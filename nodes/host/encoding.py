@@ -35,13 +35,15 @@ class Reference:
     """Text embedding (1, T, C) of the empty prompt."""
     latent_shape: tuple[int, int, int, int]
     """Batch size, channels, height and width of the latents to restore."""
+    key: str
+    """Bundle.key of the bundle that encoded the photos."""
     photos: int = 1
     """n, the number of photos of each of the B garments; features have n * B rows, beginning with all first photos."""
 
 
 def check_together(one: Reference, other: Reference) -> None:
     """Raise IGRError unless two references have the same bundle, size, number of garments and category."""
-    if one.config != other.config or one.latent_shape != other.latent_shape:
+    if (one.config, one.latent_shape, one.key) != (other.config, other.latent_shape, other.key):
         raise IGRError(
             "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
             "of the same size."

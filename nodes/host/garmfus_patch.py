@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,9 @@ from .encoding import Reference
 _KEY = "igr"
 NOTES = "igr_notes"
 """Key in the transformer options for the Notes of a call whose attention is read."""
+
+IMAGES = "igr_images"
+"""Key of the transformer options for the numbers of the batch's images, if they were taken from another batch."""
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 """A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
@@ -64,6 +67,12 @@ def apply_reference(
         patched.remove_callbacks_with_key(moment, _KEY)
         patched.add_callback_with_key(moment, _KEY, callback)
     return patched
+
+
+def with_images(options: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
+    """A MODEL's options for images that were taken from a batch, by their numbers in it: each keeps its garment."""
+    transformer = {**options.get("transformer_options", {}), IMAGES: tuple(numbers)}
+    return {**options, "transformer_options": transformer}
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class GarmFusPatch:
         self._kept: dict[tuple[Any, str], tuple[Tensor, Tensor]] = {}
         self._copied: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._positions: dict[tuple[tuple[int, int], torch.device], Position] = {}
-        self._plans: dict[tuple[tuple[bool, ...], int], tuple[RowPlan, RowPlan]] = {}
+        self._plans: dict[tuple[tuple[bool, ...], int, tuple[int, ...] | None], tuple[RowPlan, RowPlan]] = {}
         self._sigma: tuple[Tensor, float] | None = None
 
     def forget(self, *_: Any) -> None:
@@ -143,7 +152,7 @@ class GarmFusPatch:
         seen = kwargs.pop(marks.KEY, None)
         if seen is None or not any(seen) or not self._is_active(options):
             return executor(*args, **kwargs)
-        plans = self._plan(seen, latent.shape[0])
+        plans = self._plan(seen, latent.shape[0], options.get(IMAGES))
         patched = self._patched(options, _Call(*plans, seen, executor.class_obj, (latent.shape[2], latent.shape[3])))
         if "transformer_options" in kwargs:
             kwargs["transformer_options"] = patched
@@ -151,26 +160,30 @@ class GarmFusPatch:
             args[5] = patched
         return executor(*args, **kwargs)
 
-    def _plan(self, seen: tuple[bool, ...], rows: int) -> tuple[RowPlan, RowPlan]:
-        """References and image prompts of all rows; rows of marked conditionings use the garments in batch order."""
-        if (seen, rows) not in self._plans:
+    def _plan(self, seen: tuple[bool, ...], rows: int, images: tuple[int, ...] | None) -> tuple[RowPlan, RowPlan]:
+        """References and image prompts of all rows; rows of marked conditionings use the garments in batch order.
+
+        `images` has the images' numbers in the batch that they were taken from.
+        """
+        if (seen, rows, images) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if rows % len(seen):
                 raise IGRError(
                     "A node after IGR Apply splits the batch, so references and images no longer match: remove that "
                     "node."
                 )
-            if count % known:
+            numbers = images if images is not None and len(images) == count else range(count)
+            if numbers is not images and count % known:
                 raise IGRError(
                     f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
                     "or repeat it a whole number of times."
                 )
-            first = tuple(row % known if sees else -1 for sees in seen for row in range(count))
+            first = tuple(number % known if sees else -1 for sees in seen for number in numbers)
             image = every = RowPlan(first)
             if (photos := self.reference.photos) > 1:
                 every = RowPlan(tuple(-1 if row < 0 else tuple(range(row, known * photos, known)) for row in first))
-            self._plans[seen, rows] = (every, image)
-        return self._plans[seen, rows]
+            self._plans[seen, rows, images] = (every, image)
+        return self._plans[seen, rows, images]
 
     def _is_active(self, options: dict[str, Any]) -> bool:
         """Whether the reference is active at the noise level of a call, which is read from the device once per step."""

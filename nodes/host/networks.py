@@ -38,6 +38,8 @@ class IGRModelConfig(comfy.supported_models.SD15):
     def __init__(self, config: ModelConfig, unet: UNetConfig) -> None:
         self.noise = config.noise
         self.shape = unet
+        self.key = ""
+        """Bundle.key of the bundle; empty for GarmNet."""
         super().__init__(host_unet_config(unet))
         by_width = unet.attention_head_width is not None
         self.unet_config["num_heads"] = -1 if by_width else unet.attention_heads
@@ -166,12 +168,12 @@ def inference_dtype(model: Any) -> torch.dtype:
     return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
 
 
-def check_denoiser(model: Any, config: ModelConfig | None = None) -> None:
-    """Raise IGRError if a MODEL is not the denoiser of a bundle, or does not match `config`."""
+def check_denoiser(model: Any, config: ModelConfig | None = None, key: str = "") -> None:
+    """Raise IGRError if a MODEL is not the denoiser of a bundle, or not that of the bundle with this config and key."""
     known = getattr(model.model, "model_config", None)
     if not isinstance(known, IGRModelConfig):
         raise IGRError("This MODEL is not an IGR denoiser: connect the model from IGR Load.")
-    if config is not None and (known.shape, known.noise) != (config.denoiser, config.noise):
+    if config is not None and (known.shape, known.noise, known.key) != (config.denoiser, config.noise, key):
         raise IGRError("The model and the reference come from different bundles: use the same IGR Load for both.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from ...igr_core.sampling.schedule import (
     is_guided,
     reading_timesteps,
 )
-from .garmfus_patch import NOTES, Notes
+from .garmfus_patch import NOTES, Notes, with_images
 from .locking import after_click
 from .networks import ALMOST_NO_SIGNAL
 
@@ -92,6 +93,8 @@ def sample(
     guider = _Guider(model, (settings.guidance_start, settings.guidance_end))
     guider.set_conds(positive, negative)
     guider.set_cfg(settings.guidance)
+    if "batch_index" in latent:
+        guider.model_options = with_images(guider.model_options, latent["batch_index"])
     samples = guider.sample(
         noise,
         latent["samples"],
@@ -106,15 +109,21 @@ def sample(
     return samples.to(management.intermediate_device(), dtype)
 
 
-def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutConfig) -> Readout:
+def read_attention(
+    model: Any, positive: Any, samples: Tensor, config: ReadoutConfig, images: Sequence[int] | None = None
+) -> Readout:
     """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` come from IGR Apply.
 
-    Gives the result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the
-    timesteps that are read.
+    `images` has the latents' numbers in the batch that they were taken from; None if they are a whole batch. Gives the
+    result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the timesteps
+    that are read.
     """
     sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     sigmas = sampling.sigmas[list(reading_timesteps(noise_config, config.steps))].cpu()
     readout = Readout(config, (samples.shape[2], samples.shape[3]), samples.shape[0])
+    if images is not None:
+        model = model.clone()
+        model.model_options = with_images(model.model_options, images)
     after_click()
     comfy.sample.sample_custom(
         model,

@@ -15,7 +15,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.folders import folder_below, leads_out, lies_below
 from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.image_files import IMAGE_SUFFIXES
-from ...igr_core.photo.images import load_mask, load_photo
+from ...igr_core.photo.images import load_photo, load_photo_and_mask
 from ...igr_core.photo.inputs import validate_inputs
 from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.restore.pairing import (
@@ -38,6 +38,10 @@ NO_MASKS = "none (Garment Mask/Crop decides)"
 SHIPPED = "examples (rendered persons)"
 """Option for the example photos in the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
+_LONGEST_NAME = 200
+"""Bytes of a prefix's longest part, which leaves space for Save Image's number and extension."""
+_PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
+"""Words that Save Image replaces in a prefix."""
 NAMED_REASONS = 3
 """Maximum number of skipped photos that an error lists."""
 SAME_NAME = "The photo has the same name as {name}: rename one of them."
@@ -117,6 +121,8 @@ def check_prefix(save_to: str) -> None:
         raise IGRError(f'save_to "{save_to}" points outside the output folder: {remedy}.')
     if "%" in save_to:
         raise IGRError(f'save_to "{save_to}" contains %, which Save Image replaces: {remedy}.')
+    if max(len(os.fsencode(part)) for part in save_to.split("/")) > _LONGEST_NAME:
+        raise IGRError(f'save_to "{save_to[:40]}…" is too long for a file name: {remedy}.')
 
 
 def finished_names(catalogue: Catalogue) -> set[str]:
@@ -147,6 +153,7 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
     """
     found = _pairs(catalogue, _category_of(catalogue, category))
     finished = set() if again else finished_names(catalogue)
+    found = _without_placeholders(found)
     pairs = tuple(pair for pair in found.pairs if pair.photo.stem not in finished)
     paired = {pair.photo.stem for pair in found.pairs}  # if two photos share a name, the garment belongs to the first
     failed = {
@@ -155,6 +162,17 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
         if Path(name).stem not in finished or Path(name).stem in paired
     }
     return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue, found.ignored)
+
+
+def _without_placeholders(found: Pairing) -> Pairing:
+    """Mark photos as failed if Save Image would replace a part of their name: they would never count as done."""
+    named = [pair for pair in found.pairs if _PLACEHOLDER.search(pair.photo.stem)]
+    sentence = "Save Image would replace a part of its name, such as %width%: rename the photo."
+    return replace(
+        found,
+        pairs=tuple(pair for pair in found.pairs if pair not in named),
+        failed={**found.failed, **{pair.photo.name: sentence for pair in named}},
+    )
 
 
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:
@@ -184,11 +202,10 @@ def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tu
 def load_pair(pair: Pair, catalogue: Catalogue) -> FolderPhoto:
     """Load a photo and its mask, if it has one; raises IGRError if one cannot be read or they do not match."""
     _check_below(pair.photo, catalogue.input_root)
-    photo = load_photo(pair.photo)
     if catalogue.masks is None:
-        return FolderPhoto(pair.photo.stem, to_image(photo), no_mask(), pair.category, ())
+        return FolderPhoto(pair.photo.stem, to_image(load_photo(pair.photo)), no_mask(), pair.category, ())
     _check_below(pair.mask, catalogue.input_root)
-    mask = load_mask(pair.mask)
+    photo, mask = load_photo_and_mask(pair.photo, pair.mask)
     validate_inputs(photo, mask)
     warnings = mask_warnings(mask, pair.category)
     return FolderPhoto(pair.photo.stem, to_image(photo), mask[:, 0], pair.category, warnings)

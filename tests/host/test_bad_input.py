@@ -33,8 +33,35 @@ def black_photo() -> Graph:
     return with_inputs(graph, "view", person=["black", 0])
 
 
+def black_under_a_small_mask() -> Graph:
+    """A photo that is black under its mask only: a wider mask reaches what is not."""
+    graph = {
+        **restore(),
+        "disc": node("SolidMask", value=1.0, width=200, height=200),
+        "rest": node("SolidMask", value=0.0, width=576, height=768),
+        "mask": node("MaskComposite", destination=["rest", 0], source=["disc", 0], x=180, y=250, operation="add"),
+        "black": node("EmptyImage", width=576, height=768, batch_size=1, color=0),
+        "hole": node(
+            "ImageCompositeMasked",
+            destination=["person", 0],
+            source=["black", 0],
+            x=0,
+            y=0,
+            resize_source=False,
+            mask=["mask", 0],
+        ),
+    }
+    return with_inputs(graph, "view", person=["hole", 0], mask=["mask", 0], grow=12)
+
+
+def model_of(bundle: str) -> Graph:
+    return with_inputs({**restore(), "twin": node("IGRLoad", bundle=bundle)}, "apply", model=["twin", 0])
+
+
 RUN_ERRORS = {
     "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
+    "black under a mask that grows": (black_under_a_small_mask(), "IGRGarmentView.*completely black under its mask"),
+    "model of another bundle": (model_of("twin.safetensors"), "IGRApply.*come from different bundles: use the same"),
     "vae of another bundle": (with_vae_of("twin.safetensors"), "IGRGarmNetEncode.*different bundles: use the same"),
     "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent contains NaN or infinite values"),
     "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),

@@ -15,7 +15,17 @@ from igr_core.photo.view import GarmentView, join_views, make_view
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import Sampling
-from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_evidence, with_inputs, with_two_photos
+from tests.support.host.graphs import (
+    LATENT,
+    SMALL,
+    TINY,
+    node,
+    restore,
+    two_persons,
+    with_evidence,
+    with_inputs,
+    with_two_photos,
+)
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
@@ -182,4 +192,33 @@ def test_merged_tokens_cannot_be_read(server: Server) -> None:
     graph["merge"] = node("TomePatchModel", model=["load", 0], ratio=0.3)
     graph = with_evidence(with_inputs(graph, "apply", model=["merge", 0]))
     with pytest.raises(PromptFailed, match="Another node merges tokens"):
+        server.run(graph)
+
+
+def test_images_taken_from_a_batch_keep_their_garments(server: Server) -> None:
+    whole = with_evidence(two_persons(restore(seed=SEED, steps=STEPS)))
+    whole = {**whole, "again": node("RepeatLatentBatch", samples=["apply", 3], amount=2)}
+    whole = with_inputs(whole, "sample", latent=["again", 0])
+    four = server.latents(whole, LATENT)
+    cut = {**whole, "cut": node("LatentFromBatch", samples=["again", 0], batch_index=1, length=2)}
+    two = with_inputs(cut, "sample", latent=["cut", 0])
+    assert (server.latents(two, LATENT) - four[1:3]).abs().max() < 1e-4 * float(four.abs().max())
+    masks = values(server, whole, mask=["evidence", 1])
+    assert (values(server, two, mask=["evidence", 1]) - masks[1:3]).abs().max() < 1e-3
+    moved = values(server, whole, image=["transfer", 0])
+    assert (values(server, two, image=["transfer", 0]) - moved[1:3]).abs().max() < 1e-2
+    one = with_inputs(
+        {**whole, "one": node("LatentFromBatch", samples=["apply", 3], batch_index=1, length=1)},
+        "sample",
+        latent=["one", 0],
+    )
+    assert (server.latents(one, LATENT) - four[1:2]).abs().max() < 1e-4 * float(four.abs().max())
+
+
+def test_the_evidence_of_an_enlarged_latent_is_refused_with_a_sentence(server: Server) -> None:
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    graph["larger"] = node("LatentUpscaleBy", samples=["sample", 0], upscale_method="nearest-exact", scale_by=2.0)
+    graph = with_inputs(graph, "evidence", latent=["larger", 0])
+    graph = with_inputs(graph, "decode", samples=["larger", 0])
+    with pytest.raises(PromptFailed, match="sampled at another size than its reference"):
         server.run(graph)

@@ -17,8 +17,8 @@ from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.loop import sample_latents
 from igr_core.sampling.presets import PRESETS, Sampling
 from igr_core.sampling.schedule import draw_noise
-from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_inputs, with_sampler
-from tests.support.host.server import ROOT, Graph, PromptFailed, Server
+from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, two_persons, with_inputs, with_sampler
+from tests.support.host.server import ROOT, PromptFailed, Server
 from tests.support.models.tiny import save_runnable, with_latent_channels
 
 EXAMPLES = ROOT / "nodes" / "examples"
@@ -89,7 +89,7 @@ def test_the_unconditional_row_is_the_unpatched_model_bit_for_bit(server: Server
 
 
 def test_a_batch_gives_the_results_of_single_runs(server: Server) -> None:
-    both = server.latents(batch(restore(seed=5)), LATENT)
+    both = server.latents(two_persons(restore(seed=5)), LATENT)
     first = server.latents(restore(garment="upper", seed=5), LATENT)
     second = server.latents(with_inputs(restore(garment="lower", seed=6), "encode", category="upper"), LATENT)
     assert (both - torch.cat([first, second])).abs().max() < 1e-4 * max(1.0, float(both.abs().max()))
@@ -174,18 +174,3 @@ def test_an_uncertain_cut_out_is_reported_on_the_node(server: Server) -> None:
     outputs = server.run(graph)["outputs"]
     assert "covers much less of its bounding box than the mask" in outputs["clear"]["text"][0]
     assert outputs.get("white", {"igr_notes": []})["igr_notes"] == []
-
-
-def batch(graph: Graph) -> Graph:
-    """The graph on a batch of two persons of one category, each with its own mask."""
-    graph = with_inputs(graph, "view", person=["persons", 0], mask=["masks", 0])
-    graph = with_inputs(graph, "encode", category="upper")
-    return {
-        **graph,
-        "other": node("IGRExamplePerson", garment="lower"),
-        "persons": node("ImageBatch", image1=["person", 0], image2=["other", 0]),
-        "mask_1": node("MaskToImage", mask=["person", 1]),
-        "mask_2": node("MaskToImage", mask=["other", 1]),
-        "mask_both": node("ImageBatch", image1=["mask_1", 0], image2=["mask_2", 0]),
-        "masks": node("ImageToMask", image=["mask_both", 0], channel="red"),
-    }

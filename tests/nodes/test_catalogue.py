@@ -197,3 +197,28 @@ def test_the_state_changes_with_files_and_finished_photos(root: Path) -> None:
     assert state() == second
     put(root, "carl")
     assert state() != second
+
+
+def test_names_that_save_image_would_change_are_named_and_the_others_go_on(root: Path) -> None:
+    for name in ("a%width%b", "50% wool", "%year%"):
+        put(root, name)
+    found = catalogue.left_to_do(opened(root), "upper", False)
+    assert names(found) == ["50% wool", "anna", "bert"]
+    assert set(found.failed) == {"a%width%b.png", "%year%.png"}
+    assert "rename the photo" in found.failed["%year%.png"]
+
+
+def test_a_prefix_that_is_too_long_for_a_file_name_is_refused(root: Path) -> None:
+    for long in ("x" * 300, "garments/" + "é" * 150, "y" * 300 + "/z"):
+        with pytest.raises(IGRError, match="too long for a file name: use a prefix such as"):
+            opened(root, long)
+    assert opened(root, "/".join(["x" * 100] * 3)) is not None
+
+
+def test_a_photo_that_is_transparent_under_its_mask_is_skipped(root: Path) -> None:
+    photo = Image.new("RGBA", SIZE, (90, 60, 30, 255))
+    photo.paste((90, 60, 30, 0), (0, 0, *SIZE))
+    photo.save(root / "input" / "photos" / "anna.png")
+    loaded, failed = catalogue.load_photos(catalogue.left_to_do(opened(root), "upper", False), 5, lambda _: None)
+    assert [one.name for one in loaded] == ["bert"]
+    assert "transparent wherever its mask is white" in failed["anna.png"]

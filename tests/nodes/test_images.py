@@ -34,6 +34,23 @@ def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None
         images.to_photos(torch.zeros(shape))
 
 
+def test_overshoot_of_resizing_is_clamped() -> None:
+    image = torch.tensor([-0.2, 0.5, 1.2]).expand(1, 4, 4, 3)
+    assert images.to_photos(image)[0, :, 0, 0].tolist() == pytest.approx([0, 0.5, 1])
+
+
+@pytest.mark.parametrize(("low", "high", "remedy"), [(0, 255, "divide them by 255"), (-1, 1, r"with \(x \+ 1\) / 2")])
+def test_images_in_another_range_are_refused(low: float, high: float, remedy: str) -> None:
+    image = torch.linspace(low, high, 48).reshape(1, 4, 4, 3)
+    with pytest.raises(IGRError, match=remedy):
+        images.to_photos(image)
+
+
+def test_no_image_at_all_is_refused_with_a_sentence() -> None:
+    with pytest.raises(IGRError, match="provide at least one image"):
+        images.to_photos(torch.zeros(0, 8, 6, 3))
+
+
 @pytest.mark.parametrize("shape", [(8, 6), (1, 8, 6), (2, 8, 6)])
 def test_masks_are_taken_as_they_are(shape: tuple[int, ...]) -> None:
     mask = torch.rand(shape)

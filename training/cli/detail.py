@@ -41,15 +41,19 @@ def fit(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
+    from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
     from igr_core.sampling.presets import Sampling
 
+    from ..base.files import check_space
     from ..detail.fitting import fit_detail, write_fitted
     from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     data = PreparedPairs(pairs)
+    make_folder(out.parent)
+    check_space(out.parent, bundle.stat().st_size, "The bundle")
     with tqdm(total=min(count, len(data)) + min(runs, len(data)), unit="pair") as bar:
         fitted = fit_detail(restorer, data, count, runs, RunSettings(Sampling(steps, guidance), seed), bar.update)
     write_fitted(bundle, out, fitted.detail)

@@ -107,6 +107,8 @@ def prepare(
     from ..prepared.fits import check_settings
     from ..prepared.prepare import prepare_folder
 
+    if drawn is not None and (data is not None or manifest is not None or flips or changes or mask != "auto"):
+        raise IGRError("--drawn takes pairs as they were drawn: omit --data, --mask, --manifest, --flips and --set.")
     settings = load_config(TrainConfig, config) if config is not None else None
     vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
     if settings is not None:

@@ -164,7 +164,7 @@ class PreparedPairs:
 def _correspondence(shard: Shard, row: int) -> Tensor:
     """One pair's map (1, 2, h, w); NaN if the shard does not contain it."""
     if "correspondence" in shard.fields:
-        return shard.rows("correspondence", [row]).float()
+        return shard.places(row)
     return torch.full((1, 2, *shard.shapes["garment_latent"][1:]), torch.nan)
 
 

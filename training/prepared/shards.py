@@ -131,6 +131,19 @@ class Shard:
             )
         return found
 
+    def places(self, number: int) -> Tensor:
+        """A pair's correspondence (1, 2, h, w) as fractions of the view, NaN where the photo does not show the garment.
+
+        Raises IGRError naming the shard and the pair if a place is far outside the view.
+        """
+        found = self.rows("correspondence", [number]).float()
+        if not bool((found.isnan() | ((found - 0.5).abs() <= 1)).all()):
+            raise IGRError(
+                f"{self.path} has a correspondence far outside the view in pair {self.name(number)}: delete the shard "
+                "and prepare it again."
+            )
+        return found
+
     def name(self, number: int) -> str:
         """A pair's name, or its seed if the shard has no names."""
         return self.names[number] if number < len(self.names) else str(self.seeds[number])

@@ -96,6 +96,39 @@ def test_numbered_photos_in_a_folder_belong_to_the_first(tmp_path: Path, bundle:
     fails(restore(*folders, "--also", out, "--also-mask", out), 2, "put the other photo into it as NAME__2.jpg")
 
 
+def test_further_photos_belong_to_the_first_whatever_case_and_unicode_form(tmp_path: Path, bundle: Path):
+    for name in ("caf\u00e9.jpg", "cafe\u0301__2.jpg", "Anna.jpg", "anna__2.jpg"):
+        write_pair(tmp_path, name)
+    out = tmp_path / "out"
+    result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--evidence", tmp_path / "maps")
+    assert "2 restored" in result.stdout, result.output
+    assert files(out) == ["Anna.png", "caf\u00e9.png"]
+
+
+def test_a_bad_further_photo_does_not_cost_the_garment(tmp_path: Path, bundle: Path):
+    write_pair(tmp_path, "mia.png")
+    photo, mask = write_pair(tmp_path, "mia__2.jpg")
+    photo.write_bytes(photo.read_bytes()[:200])
+    folders = (tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
+    result = restore(*folders)
+    assert result.exit_code == 0 and "1 restored" in result.stdout, result.output
+    assert "Note on mia.png: Restored without mia__2.jpg:" in result.stderr
+    assert files(tmp_path / "out") == ["mia.png"]
+    first, first_mask = tmp_path / "photos" / "mia.png", tmp_path / "masks" / "mia.png"
+    named = restore(first, first_mask, tmp_path / "x.png", bundle, "--also", photo, "--also-mask", mask)
+    fails(named, 1, "mia__2.jpg")
+
+
+def test_a_photo_that_is_transparent_under_its_mask_is_refused(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    with Image.open(photo) as image, Image.open(mask) as cover:
+        hole = Image.merge("RGBA", (*image.convert("RGB").split(), cover.convert("L").point(lambda x: 255 - x)))
+    hole.save(photo)
+    out = tmp_path / "out.png"
+    fails(restore(photo, mask, out, bundle), 1, "transparent wherever its mask is white", "use the original photo")
+    assert not out.exists()
+
+
 def test_a_garment_has_at_most_8_photos(tmp_path: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.jpg")
     more = [word for _ in range(8) for word in ("--also", photo, "--also-mask", mask)]

@@ -165,3 +165,18 @@ def with_two_photos(graph: Graph, other: str) -> Graph:
         ),
     }
     return {**with_inputs(graph, "apply", reference=["combine", 0]), **second}
+
+
+def two_persons(graph: Graph) -> Graph:
+    """The graph on a batch of two persons of one category, each with its own mask."""
+    graph = with_inputs(graph, "view", person=["persons", 0], mask=["masks", 0])
+    graph = with_inputs(graph, "encode", category="upper")
+    return {
+        **graph,
+        "other": node("IGRExamplePerson", garment="lower"),
+        "persons": node("ImageBatch", image1=["person", 0], image2=["other", 0]),
+        "mask_1": node("MaskToImage", mask=["person", 1]),
+        "mask_2": node("MaskToImage", mask=["other", 1]),
+        "mask_both": node("ImageBatch", image1=["mask_1", 0], image2=["mask_2", 0]),
+        "masks": node("ImageToMask", image=["mask_both", 0], channel="red"),
+    }

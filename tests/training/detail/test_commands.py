@@ -56,6 +56,22 @@ def test_a_fitted_bundle_has_the_same_weights_and_a_readout(bundle: Path, pairs:
         assert torch.equal(value, after.tensors("denoiser")[name])
 
 
+def test_fitting_stops_before_the_work_if_the_bundle_does_not_fit_on_the_disk(
+    bundle: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def full(*arguments: object) -> None:
+        asked.extend(arguments)
+        raise IGRError("The disk is full.")
+
+    monkeypatch.setattr("training.base.files.check_space", full)
+    monkeypatch.setattr("training.detail.fitting.fit_detail", lambda *_: pytest.fail("the work began"))
+    done = CliRunner().invoke(app, ["detail", "fit", str(bundle), "--pairs", str(pairs), "--out", str(tmp_path / "x")])
+    assert done.exit_code == 1 and "The disk is full." in done.output, done.output
+    assert asked[:2] == [tmp_path, bundle.stat().st_size]
+
+
 def test_measuring_writes_the_printed_scores(bundle: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.json"
     said = run("measure", str(bundle), "--pairs", str(pairs), "--count", "12", "--steps", "3", "--out", str(out))

@@ -130,6 +130,10 @@ def test_the_command_follows_the_training_config(config: TrainConfig, drawn: Pat
         ((path, "--drawn", drawn, "--out", tmp_path / "x", "--layout", "resampler"), "image-prompt layout"),
         (("--drawn", drawn, "--out", tmp_path / "x"), "The VAE, image encoder and layout are missing"),
         ((path, "--drawn", tmp_path / "nothing", "--out", tmp_path / "x"), "python -m training data draw"),
+        *(
+            ((path, "--drawn", drawn, "--out", tmp_path / "x", *more), "--drawn takes pairs as they were drawn: omit")
+            for more in (("--data", drawn), ("--flips",), ("--set", "spoil_share=1"), ("--manifest", tmp_path))
+        ),
     ):
         status, said = command(*arguments)
         assert status == 1 and words in said and not (tmp_path / "x").exists()

@@ -44,6 +44,18 @@ def test_a_value_that_is_not_finite_is_reported_with_its_pair(tmp_path: Path, na
         pairs.batch([1, 2])
 
 
+@pytest.mark.parametrize("value", [7.5, -3.0, torch.inf])
+def test_a_correspondence_far_outside_the_view_is_reported_with_its_pair(tmp_path: Path, value: float) -> None:
+    height, width = Shard(rewritten(tmp_path / "shape")).shapes["garment_latent"][1:]
+    places = torch.full((4, 2, height, width), 0.5, dtype=torch.float16)
+    places[1, 0, 0, 0], places[2, 1, 0, 0] = torch.nan, value
+    path = rewritten(tmp_path / "a", correspondence=places)
+    pairs = PreparedPairs([path.parent])
+    pairs.batch([0, 1, 3])  # NaN: the photo does not show the garment there
+    with pytest.raises(IGRError, match=f"{path} has a correspondence far outside the view in pair c: delete the shard"):
+        pairs.batch([2])
+
+
 @pytest.mark.parametrize("keep", [0.9, 0.5, 0.0])
 def test_a_shard_truncated_during_a_run_is_an_error(tmp_path: Path, keep: float) -> None:
     path = rewritten(tmp_path / "a")

@@ -119,9 +119,10 @@ class TarPairs(PairSource):
 def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> list[Path]:
     """Write any data set as shards `shard-000000.tar` and so on, each with an index file; returns their paths.
 
-    Complete shards are kept, so that an interrupted run can be resumed. Raises IGRError if existing shards contain
-    other pairs, or if a pair cannot be read.
+    Complete shards are kept, so that an interrupted run can be resumed. Raises IGRError if two pairs' names
+    differ only in dots, if existing shards contain other pairs, or if a pair cannot be read.
     """
+    _check_keys(source)
     make_folder(folder)
     paths = []
     starts = range(0, len(source), pairs_per_tar)
@@ -189,6 +190,15 @@ def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:
 def _key(name: str) -> str:
     """A pair's name without dots, because WebDataset's keys end at the first dot."""
     return name.replace(".", "_")
+
+
+def _check_keys(source: PairSource) -> None:
+    """Raise IGRError if two pairs would have the same key."""
+    seen: dict[str, str] = {}
+    for entry in source.entries:
+        other = seen.setdefault(_key(entry.name), entry.name)
+        if other != entry.name:
+            raise IGRError(f"{entry.name} and {other} differ only in dots, which shards replace: rename one of them.")
 
 
 def _check_kept(path: Path, names: list[str]) -> None:

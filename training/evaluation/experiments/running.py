@@ -16,6 +16,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
+from igr_core.photo.image_files import decode_image
 from igr_core.photo.images import save_image
 from igr_core.processes import launched_processes
 from igr_core.restore.restorer import GarmentRestorer
@@ -214,7 +215,7 @@ class ExperimentRun:
         make_folder(folder)
         count = len(self.subjects)
         share = range(count * self.rank // self.processes, count * (self.rank + 1) // self.processes)
-        missing = [i for i in share if not (folder / f"{self.subjects.names[i]}.png").is_file()]
+        missing = [i for i in share if not _is_whole(folder / f"{self.subjects.names[i]}.png")]
         if not missing:
             return
         restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device))
@@ -288,6 +289,15 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
         run.restore()
     if runs[0].processes > 1:
         torch.distributed.destroy_process_group()
+
+
+def _is_whole(picture: Path) -> bool:
+    """Whether an image exists and can be decoded; a damaged one is restored again."""
+    try:
+        decode_image(picture, str(picture))
+    except IGRError:
+        return False
+    return True
 
 
 def _guidance(line: Line) -> float | None:

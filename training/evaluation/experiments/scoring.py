@@ -20,6 +20,7 @@ from ..images.folders import (
     folder_name,
     image_list,
     images_in,
+    named_like,
     pair_up,
     read_picture,
     read_silhouette,
@@ -115,7 +116,8 @@ def _matched(
 ) -> tuple[list[str], Files, Files, list[str]]:
     """Names of the pairs (empty if unpaired), generated and reference files to score in the order of the names, and
     FOLDER/FILE of each mismatch."""
-    ours, theirs = images_in(generated), images_in(reference)
+    theirs = images_in(reference)
+    ours = named_like(images_in(generated), theirs)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
     bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
     problems += [sentence for found in bad for sentence in found.values()]

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size, is_image_name
+from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size, is_image_name, name_key
 from igr_core.photo.images import photo_of_image
 from igr_core.photo.mask_files import mask_of_image
 
@@ -72,6 +72,16 @@ def image_list(paths: Sequence[Path]) -> ImageList:
     formats = Counter(path.suffix.lower().lstrip(".").replace("jpeg", "jpg") for path in paths)
     name = folder_name(paths[0].parent)
     return ImageList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
+
+
+def named_like(generated: dict[str, Path], reference: dict[str, Path]) -> dict[str, Path]:
+    """The generated images under the references' spelling of their names, where only case or Unicode form differ."""
+    spelt = {name_key(name): name for name in reference}
+    found = {}
+    for name, path in generated.items():
+        other = spelt.get(name_key(name), name)
+        found[name if name in reference or other in generated else other] = path
+    return found
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from igr_core.errors import IGRError
+from igr_core.text import one_line
 
 from ...base.files import write_text
 
@@ -33,6 +34,12 @@ def fill_markers(path: Path, name: str, text: str) -> None:
 
 
 def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with the first column aligned left and the others aligned right."""
+    """A Markdown table with the first column aligned left and the others aligned right; names in it are escaped."""
     rule = ["---", *["---:"] * (len(titles) - 1)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))
+    rows = ([_escaped(cell) for cell in cells] for cells in (titles, rule, *lines))
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _escaped(cell: str) -> str:
+    """A cell's text on one line, without a column's end or a tag in it."""
+    return one_line(cell).replace("|", r"\|").replace("<", "&lt;")

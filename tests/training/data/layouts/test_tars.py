@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -143,3 +144,12 @@ def test_names_that_are_not_utf_8_can_be_written_down(tmp_path: Path) -> None:
     assert source.entries[0].name == r"n\xe9" and source.person(0).size == (32, 32)
     write(tmp_path / "t.tar", sample(a_json=rb'{"category": "upper", "name": "n\ud800\n"}'))
     assert TarPairs(str(tmp_path / "t.tar")).entries[0].name == r"n\ud800\n"
+
+
+def test_names_that_differ_only_in_dots_are_refused_before_anything_is_written(tree: Tree, tmp_path: Path) -> None:
+    source = PlainFolder(tree("folder"), "test")
+    first, second, *rest = source.entries
+    source.entries = (replace(first, name="shirt.1"), replace(second, name="shirt_1"), *rest)
+    with pytest.raises(IGRError, match=r"shirt_1 and shirt\.1 differ only in dots, which shards replace: rename one"):
+        write_tars(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

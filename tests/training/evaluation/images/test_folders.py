@@ -14,7 +14,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from igr_core.photo.image_files import MAX_PIXELS
-from training.evaluation.images.folders import faults, image_list, images_in, pair_up, read_picture
+from training.evaluation.images.folders import faults, image_list, images_in, named_like, pair_up, read_picture
 
 RED = (200, 10, 20)
 
@@ -212,3 +212,14 @@ def test_a_list_contains_folder_count_formats_and_sizes(tmp_path: Path, monkeypa
     assert found.formats == {"jpg": 2, "png": 1} and found.sizes == {"48x64": 2, "96x128": 1}
     monkeypatch.chdir(folder)
     assert image_list(list(images_in(Path(".")).values())) == found
+
+
+def test_names_match_whatever_their_case_and_unicode_form(tmp_path: Path) -> None:
+    reference = {name: save(tmp_path / "r" / f"{name}.png") for name in ("caf\u00e9", "Anna", "bert", "Carl", "carl")}
+    generated = {name: save(tmp_path / "g" / f"{name}.png") for name in ("cafe\u0301", "anna", "bert", "carl", "dora")}
+    found = named_like(generated, reference)
+    assert found["caf\u00e9"] == generated["cafe\u0301"] and found["Anna"] == generated["anna"]
+    assert found["carl"] == generated["carl"] and "Carl" not in found
+    names, problems = pair_up(found, reference)
+    assert set(names) == {"caf\u00e9", "Anna", "bert", "carl"}
+    assert problems == ["Carl: there is no generated image", "dora.png: there is no reference"]

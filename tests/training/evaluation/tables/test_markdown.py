@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.evaluation.tables.markdown import fill_markers
+from training.evaluation.tables.markdown import fill_markers, markdown
 
 
 def test_a_table_is_written_between_its_markers(tmp_path: Path) -> None:
@@ -24,3 +24,9 @@ def test_pages_without_their_markers_stay_as_they_were(tmp_path: Path, text: str
     with pytest.raises(IGRError, match="evidence:a"):
         fill_markers(page, "a", "table")
     assert page.read_text() == text
+
+
+def test_names_in_cells_neither_end_their_column_nor_open_a_tag() -> None:
+    table = markdown(["", "a<b"], [["one|two <script>\nthree", "**1**"]]).splitlines()
+    assert table[0] == "|  | a&lt;b |" and table[1] == "| --- | ---: |"
+    assert len(table) == 3 and table[2].startswith(r"| one\|two &lt;script>") and table[2].endswith(" | **1** |")
