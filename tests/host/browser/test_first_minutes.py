@@ -15,6 +15,7 @@ from tests.support.host.frontend import (
     VIEWPORT,
     add_by_search,
     api_form,
+    check_presets,
     close_dialogs,
     open_template,
     shoot_graph,
@@ -32,17 +33,26 @@ SHOWN_AT_WORK = {"IGRGarmentSegment"}
 COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
 
 
-def test_the_template_runs_and_shows_the_garment(page: Page, server: Server) -> None:
-    open_template(page, "garment_restore")
+@pytest.mark.parametrize("name", ["garment_restore", "garment_restore_detail", "garment_restore_photos"])
+def test_the_template_runs_and_shows_the_garment(page: Page, server: Server, name: str) -> None:
+    open_template(page, name)
     assert not COMPLAINTS.search(page.inner_text("body"))
     before = set(server.get("/history"))
     page.get_by_test_id("queue-button").click()
-    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
-    (new,) = set(server.get("/history")) - before
+    page.wait_for_function(
+        "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
+    )
+    while not (new := set(server.get("/history")) - before):  # the images are shown shortly before the end
+        page.wait_for_timeout(100)
+    (new,) = new
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
     assert not COMPLAINTS.search(page.inner_text("body"))
-    if UPDATE:
+    if UPDATE and name == "garment_restore":
         shoot_graph(page, ROOT / "docs" / "comfyui.jpg")
+
+
+def test_a_preset_shows_its_settings_and_a_changed_setting_is_custom(page: Page) -> None:
+    check_presets(page)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -79,8 +89,12 @@ def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -
     page.evaluate(script)
     before = set(server.get("/history"))
     page.get_by_test_id("queue-button").click()
-    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
-    (new,) = set(server.get("/history")) - before
+    page.wait_for_function(
+        "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
+    )
+    while not (new := set(server.get("/history")) - before):  # the images are shown shortly before the end
+        page.wait_for_timeout(100)
+    (new,) = new
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.host.editor import EDITOR, SHIRT, TROUSERS, click, marks, value, wait
-from tests.support.host.frontend import open_template
+from tests.support.host.frontend import check_presets, open_template
 from tests.support.host.server import Server
 
 if TYPE_CHECKING:
@@ -68,3 +68,7 @@ def test_notes_stay_on_the_node_when_the_run_is_over(page_in_new_design: Page) -
     page.wait_for_timeout(500)
     assert page.get_by_text("The mask is small.").first.is_visible()
     assert value(page, "root.isConnected")
+
+
+def test_presets_show_their_settings(page_in_new_design: Page) -> None:
+    check_presets(page_in_new_design)

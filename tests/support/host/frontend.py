@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from igr_core.sampling.presets import PRESETS
 from tests.support.host.server import Graph, Server
 from tests.support.nodes.workflow_graph import PACK
 
@@ -88,6 +90,25 @@ def add_by_search(page: Page, name: str) -> None:
     page.get_by_role("dialog").first.wait_for(state="hidden")
     page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
     page.wait_for_function("() => window.app.graph.nodes.length === 1")
+
+
+def check_presets(page: Page) -> None:
+    """A chosen preset of IGR Sample shows its settings in the widgets, and a changed setting selects custom."""
+    add_by_search(page, "IGR Sample")
+    read = "() => Object.fromEntries(window.app.graph.nodes.at(-1).widgets.map(({ name, value }) => [name, value]))"
+    choose = """([name, value]) => {
+        const widget = window.app.graph.nodes.at(-1).widgets.find((one) => one.name === name);
+        widget.value = value;
+        widget.callback?.(value);
+    }"""
+    assert page.evaluate(read)["preset"] == "custom"
+    for preset, settings in PRESETS.items():
+        page.evaluate(choose, ["preset", preset])
+        shown = page.evaluate(read)
+        assert shown["preset"] == preset
+        assert {name: shown[name] for name in asdict(settings)} == asdict(settings)
+    page.evaluate(choose, ["steps", 17])
+    assert page.evaluate(read)["preset"] == "custom"
 
 
 def api_form(page: Page, workflow: dict[str, Any]) -> Graph:

@@ -16,6 +16,7 @@ from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
+from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.loop import Progress as StepProgress
 from igr_core.sampling.presets import Sampling
@@ -30,7 +31,9 @@ FLIGHT_SUIT = (
     (310, 380), (362, 352), (355, 300), (340, 260), (305, 238), (300, 270), (255, 295), (190, 285), (140, 255),
 )  # fmt: skip
 """Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
-COLUMNS = ("person", "mask", "crop", "restored", "truth")
+COLUMNS = ("person", "mask", "restored", "with details", "truth")
+ENLARGED = 2
+"""Size of the garment with the photo's details, relative to the model's size."""
 PAGE_WIDTH = 1120
 """Width in pixels of the image for a page, which shows it at half this width."""
 CELL = (288, 384)
@@ -62,10 +65,10 @@ class Example:
 
     subject: Subject
     """The photo that it was restored from."""
-    crop: Tensor
-    """Input of the image encoder, p_g, (1, 3, S, S) in 0..1."""
     restored: Tensor
     """The restored garment, (1, 3, H, W) in 0..1."""
+    detailed: Tensor | None
+    """The garment enlarged with the photo's own details, (1, 3, h, w) in 0..1; None for a model without GarmNet."""
 
 
 def first_pairs(source: PairSource, per_category: int) -> list[int]:
@@ -104,7 +107,8 @@ def restore_example(
 ) -> Example:
     """Write a subject's images into `folder`, then restore the garment from them as from a user's files."""
     model = restorer.info.model
-    paths = {name: folder / f"{subject.name}-{name}.png" for name in ("person", "mask", "restored", "truth")}
+    names = ("person", "mask", "restored", "detailed", "truth")
+    paths = {name: folder / f"{subject.name}-{name}.png" for name in names}
     _save(subject.person, paths["person"])
     _save(subject.mask, paths["mask"])
     if subject.truth is not None:
@@ -116,9 +120,15 @@ def restore_example(
         model.view,
         model.image_encoder.image_size,
     )
-    restored = restorer.restore(view, subject.category, sampling, progress=on_step)
+    if model.garmnet is None:
+        restored, detailed = restorer.restore(view, subject.category, sampling, progress=on_step), None
+    else:
+        detailing = Detailing((ENLARGED * model.native_size[0], ENLARGED * model.native_size[1]))
+        found = restore_detailed(restorer, [view], subject.category, detailing, sampling, progress=on_step)
+        restored, detailed = found.candidates[0].image, found.image
+        save_image(paths["detailed"], detailed)
     save_image(paths["restored"], restored)
-    return Example(subject, view.crop, restored)
+    return Example(subject, restored, detailed)
 
 
 def contact_sheet(examples: Sequence[Example]) -> Image.Image:
@@ -168,8 +178,8 @@ def write_page_image(examples: Sequence[Example], path: Path) -> None:
 def _cells(example: Example) -> Iterator[Image.Image]:
     yield example.subject.person
     yield example.subject.mask.convert("RGB")
-    yield _picture(example.crop)
     yield _picture(example.restored)
+    yield _unknown() if example.detailed is None else _picture(example.detailed)
     yield example.subject.truth or _unknown()
 
 

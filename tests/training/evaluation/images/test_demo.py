@@ -1,5 +1,6 @@
 """The demo with a tiny real bundle: held-out pairs, restored like a user's photo, on a legible sheet."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
@@ -57,7 +59,7 @@ def test_writes_exactly_the_expected_files(out: Path) -> None:
     names = {path.name for path in out.iterdir()}
     stems = {name.rsplit("-", 1)[0] for name in names - {"sheet.png"}}
     assert sorted(stem.split("-")[0] for stem in stems - {PHOTO}) == sorted(CATEGORIES)
-    kinds = ("person", "mask", "restored", "truth")
+    kinds = ("person", "mask", "restored", "detailed", "truth")
     files = {f"{stem}-{kind}.png" for stem in stems for kind in kinds} - {f"{PHOTO}-truth.png"}
     assert PHOTO in stems and names == {"sheet.png"} | files
 
@@ -66,7 +68,9 @@ def test_pictures_have_the_sizes_that_a_user_expects(out: Path) -> None:
     for path in out.glob("*-garment-*.png"):
         kind = path.stem.rsplit("-", 1)[1]
         with Image.open(path) as picture:
-            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else (384, 512))
+            double = tuple(demo.ENLARGED * side for side in MODEL.native_size)
+            sizes = {"restored": MODEL.native_size, "truth": MODEL.native_size, "detailed": double}
+            assert picture.size == sizes.get(kind, (384, 512))
 
 
 def test_restores_the_same_garments_as_a_user_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:
@@ -78,6 +82,15 @@ def test_restores_the_same_garments_as_a_user_from_the_files(out: Path, bundle: 
     save_image(tmp_path / "again.png", garment)
     with Image.open(tmp_path / "again.png") as again, Image.open(out / f"{stem}-restored.png") as shown:
         assert np.abs(np.asarray(again).astype(int) - np.asarray(shown).astype(int)).max() <= 1
+
+
+def test_a_model_without_garmnet_has_no_details_to_show(bundle: Path, tmp_path: Path) -> None:
+    whole = Bundle.open(bundle)
+    parts = {row["part"]: whole.tensors(row["part"]) for row in whole.summary() if row["part"] != "garmnet"}
+    info = replace(whole.info, model=replace(whole.info.model, garmnet=None))
+    save_bundle(tmp_path / "plain.safetensors", info, parts)
+    demo_command(tmp_path / "out", 1, bundle=tmp_path / "plain.safetensors", steps=1)
+    assert (tmp_path / "out" / "sheet.png").is_file() and not list((tmp_path / "out").glob("*-detailed.png"))
 
 
 def test_sheet_has_a_titled_column_and_a_line_per_person(out: Path) -> None:
