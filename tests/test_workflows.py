@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from igr_core.sampling.presets import PRESETS
 from tests.support.nodes.node_schemas import ROOT, Input, our_schemas
 from tests.support.nodes.workflow_graph import (
     BLUEPRINT,
@@ -374,3 +375,20 @@ def test_crossings_are_seen() -> None:
     across, along = [(0.0, 0.0), (10.0, 10.0)], [(0.0, 10.0), (5.0, 6.0), (10.0, 0.0)]
     assert crossing(across, along) and not crossing(across, [(0.0, 0.0), (10.0, 20.0)])
     assert passes(across, (3, 4, 6, 7)) and not passes(across, (6, 0, 9, 3))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_sampling_settings_are_those_of_the_standard_preset(path: Path) -> None:
+    standard, found = PRESETS["standard"], 0
+    content = json.loads(path.read_text(encoding="utf-8"))
+    graphs = content.get("definitions", {}).get("subgraphs", [])
+    for node in [*content["nodes"], *(node for graph in graphs for node in graph["nodes"])]:
+        if node["type"] == "IGRSample":
+            steps, guidance = node["widgets_values"][2:4]
+            assert (steps, guidance) == (standard.steps, standard.guidance)
+            found += 1
+        elif node["type"] in {graph["id"] for graph in graphs}:
+            values = node["widgets_values"]
+            if standard.guidance in values:  # other subgraphs have no guidance
+                assert values[values.index(standard.guidance) - 1] == standard.steps
+    assert found > 0

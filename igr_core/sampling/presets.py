@@ -41,7 +41,7 @@ PAPER = Sampling()
 Preset = Literal["draft", "standard", "paper"]
 PRESETS: dict[Preset, Sampling] = {
     "draft": Sampling(steps=2, guidance=1.0),
-    "standard": Sampling(steps=10),
+    "standard": Sampling(steps=4),
     "paper": PAPER,
 }
 """Presets by name, from the fastest; docs/performance.md compares them on igr-small."""

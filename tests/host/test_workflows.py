@@ -17,6 +17,7 @@ from igr_core.photo.view import make_view
 from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.finish import Finish, finish_garment
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.sampling.presets import PRESETS
 from tests.support.host import graphs
 from tests.support.host.graphs import POINTS, TINY_SAM, with_inputs
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
@@ -91,7 +92,7 @@ def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
-    restored = restorer.restore(view, ["upper"], seed=0)
+    restored = restorer.restore(view, ["upper"], PRESETS["standard"], seed=0)
     expected, _ = finish_garment(restored, Finish())
     difference = (given - expected[0].movedim(0, -1)).abs()
     assert given.shape == expected[0].movedim(0, -1).shape
@@ -108,7 +109,7 @@ def test_the_garment_with_details_is_the_headless_one(server: Server) -> None:
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "upper_closeup.webp"), load_mask(EXAMPLES / "upper_closeup_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
-    expected = restore_detailed(restorer, [view], "upper", Detailing((768, 1024)))
+    expected = restore_detailed(restorer, [view], "upper", Detailing((768, 1024)), PRESETS["standard"])
     for given, wanted in ((restored, expected.candidates[0].image), (detailed, expected.image)):
         difference = (given - wanted[0].movedim(0, -1)).abs()
         assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
