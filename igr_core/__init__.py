@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .photo.view import GarmentView, make_view
     from .restore.finish import Finish, finish_garment
     from .restore.restorer import GarmentRestorer
+    from .sampling.presets import PRESETS, Sampling
     from .segmentation.human_parser import HumanParser
     from .segmentation.sam2_prompt import Prompt
     from .segmentation.segmenter import Segmenter
 
 __all__ = [
+    "PRESETS",
     "Bundle",
     "Finish",
     "GarmentRestorer",
@@ -28,6 +30,7 @@ __all__ = [
     "HumanParser",
     "IGRError",
     "Prompt",
+    "Sampling",
     "Segmenter",
     "finish_garment",
     "load_mask",
@@ -37,12 +40,14 @@ __all__ = [
 ]
 
 _MODULES = {
+    "PRESETS": "sampling.presets",
     "Bundle": "model.bundle",
     "Finish": "restore.finish",
     "GarmentRestorer": "restore.restorer",
     "GarmentView": "photo.view",
     "HumanParser": "segmentation.human_parser",
     "Prompt": "segmentation.sam2_prompt",
+    "Sampling": "sampling.presets",
     "Segmenter": "segmentation.segmenter",
     "finish_garment": "restore.finish",
     "load_mask": "photo.images",

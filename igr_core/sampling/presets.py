@@ -40,7 +40,7 @@ PAPER = Sampling()
 """The settings of the paper (section 4.1)."""
 Preset = Literal["draft", "standard", "paper"]
 PRESETS: dict[Preset, Sampling] = {
-    "draft": Sampling(steps=2, guidance=1.0),
+    "draft": Sampling(steps=2),
     "standard": Sampling(steps=4),
     "paper": PAPER,
 }

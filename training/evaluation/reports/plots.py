@@ -16,10 +16,12 @@ from ..result import Result
 
 SETTINGS = ("guidance", "steps")
 """Settings for the horizontal axis of plots."""
-DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
+DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "garment_psnr", "invented")
 """Metrics to plot by setting, if they were computed."""
 TEXTURE = "texture_agreement"
 _NAMES = ("paper", "place", "row")
+_MOST_INTERVALS = 4
+"""Maximum number of lines that are drawn with their intervals, and with a legend inside the plot."""
 _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 
@@ -46,22 +48,36 @@ def draw_setting(path: Path, results: Sequence[Result], setting: str) -> bool:
     axes = figure.subplots(lines, columns, squeeze=False).flatten()
     for axis, metric in zip(axes, shown, strict=False):
         for name, group in groups.items():
-            _draw_group(axis, [one for one in group if one.value(metric) is not None], metric, setting, name)
+            scored = [one for one in group if one.value(metric) is not None]
+            _draw_group(axis, scored, metric, setting, name, intervals=len(groups) <= _MOST_INTERVALS)
         axis.set(title=next(iter(groups.values()))[0].heading(metric), xlabel=setting)
+        if setting == "steps":
+            counts = sorted({one.known[setting] for group in groups.values() for one in group})
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(counts, [str(count) for count in counts])
+            axis.minorticks_off()
         axis.grid(alpha=0.3)
-        if len(groups) > 1:
+        if 1 < len(groups) <= _MOST_INTERVALS:
             axis.legend(fontsize="small")
+    if len(groups) > _MOST_INTERVALS:
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize="small")
+        figure.set_size_inches(figure.get_figwidth() + _WIDTH * 0.75, figure.get_figheight())
     for axis in axes[len(shown) :]:
         axis.remove()
     _save(figure, path)
     return True
 
 
-def _draw_group(axis: Axes, group: Sequence[Result], metric: str, setting: str, name: str) -> None:
+def _draw_group(
+    axis: Axes, group: Sequence[Result], metric: str, setting: str, name: str, intervals: bool = True
+) -> None:
     points = [(one.known[setting], *_with_ends(one, metric)) for one in group]
     if not points:
         return
     scales, values, low, high = ([point[i] for point in points] for i in range(4))
+    if not intervals:
+        axis.plot(scales, values, marker="o", markersize=4, label=name)
+        return
     errors = [
         [v - x for v, x in zip(values, low, strict=True)],
         [x - v for v, x in zip(values, high, strict=True)],
