@@ -22,6 +22,7 @@ from training.base.run.checkpoints import load_latest
 from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
+from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.prepared.latents import PreparedPairs
@@ -90,8 +91,11 @@ PAIRS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("p
 @pytest.mark.parametrize("name", PAIRS)
 def test_its_pairs_can_be_opened(name: str, tmp_path: Path, tree: Callable[[str], Path]) -> None:
     changes = ["data.synthetic.count=4", "data.synthetic.size=[96, 128]", "data.limit=2", "manifest=null"]
-    if load_config(PairsConfig, CONFIGS / name).data.layout == "rendered":
-        generate(tmp_path, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+    data = load_config(PairsConfig, CONFIGS / name).data
+    if data.layout == "rendered":
+        start = HELD_OUT_START if data.split == "test" else 0
+        settings = RenderSettings((48, 64), held_out=start > 0)
+        generate(tmp_path, range(start, start + 2), settings, 1, maker=stand_in.make_record)
         changes.append(f"data.root={tmp_path}")
     if "viton_hd" in name:
         changes.append(f"data.root={tree('viton_hd')}")

@@ -107,18 +107,23 @@ def prepare(
     from ..prepared.fits import check_settings
     from ..prepared.prepare import prepare_folder
 
-    if drawn is not None and (data is not None or manifest is not None or flips or changes or mask != "auto"):
-        raise IGRError("--drawn takes pairs as they were drawn: omit --data, --mask, --manifest, --flips and --set.")
     settings = load_config(TrainConfig, config) if config is not None else None
     vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
     if settings is not None:
         named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
         check_settings(settings, named, "The command line")
+    _check_alone(drawn, data, mask != "auto", manifest, flips, changes)
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
     echo(f"{out}: {describe_pairs(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
     echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
+
+
+def _check_alone(drawn: Path | None, *others: object) -> None:
+    """Raise IGRError if --drawn comes with options that it would ignore."""
+    if drawn is not None and any(others):
+        raise IGRError("--drawn takes pairs as they were drawn: omit --data, --mask, --manifest, --flips and --set.")
 
 
 def _choices(

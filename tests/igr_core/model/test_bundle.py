@@ -383,21 +383,3 @@ def test_describe_is_json_and_complete(saved: Path):
 def test_describe_shows_the_format_of_the_file_not_of_the_software(saved: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("igr_core.model.bundle.FORMAT_VERSION", FORMAT_VERSION + 1)
     assert describe(Bundle.open(saved))["format_version"] == FORMAT_VERSION
-
-
-def test_the_key_of_a_bundle_changes_with_its_weights_and_not_with_its_place(saved: Path, tmp_path: Path):
-    before, elsewhere = Bundle.open(saved).key(), tmp_path / "copy.safetensors"
-    elsewhere.write_bytes(saved.read_bytes())
-    assert Bundle.open(elsewhere).key() == before
-    _, tensors = header(saved)
-    for name in (min(tensors), max(tensors)):
-        rewrite(elsewhere, change_tensors=lambda all_, name=name: {**all_, name: all_[name] + 0.5})
-        assert Bundle.open(elsewhere).key() != before, name
-
-
-def test_numbers_that_json_does_not_have_are_written_as_null(tmp_path: Path):
-    path, bad = tmp_path / "odd.safetensors", float("nan")
-    info = dataclasses.replace(INFO, training={"loss": [0.5, bad], "best": -bad}, scores={"a": {"b": float("inf")}})
-    save_bundle(path, info, stub_parts())
-    found = Bundle.open(path).info
-    assert found.training == {"loss": [0.5, None], "best": None} and found.scores == {"a": {"b": None}}

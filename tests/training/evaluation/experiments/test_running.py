@@ -262,24 +262,12 @@ def test_a_stopped_run_resumes_and_gives_the_same(place: Path, tmp_path: Path, m
     monkeypatch.setattr(GarmentRestorer, "restore", failing)
     one_by_one = (*changes, "--set", "batch=1")
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(stopped), *one_by_one)[0] != 0
-    assert len(list((stopped / "rows" / "a" / "pictures").glob("*.png"))) == 2
+    first, _ = sorted((stopped / "rows" / "a" / "pictures").glob("*.png"))
+    first.write_bytes(b"damaged")
     monkeypatch.setattr(GarmentRestorer, "restore", real)
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(stopped), *one_by_one)[0] == 0
     one, other = (read_results([folder / "rows" / "a" / "result.json"])[0] for folder in (whole, stopped))
     same_scores(one, other)
-
-
-def test_a_damaged_image_of_its_own_is_restored_again(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]")
-    assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes)[0] == 0
-    first = min((tmp_path / "rows" / "a" / "pictures").glob("*.png"))
-    whole = first.read_bytes()
-    first.write_bytes(whole[: len(whole) // 2])
-    code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes)
-    assert code == 0, output
-    assert first.read_bytes() == whole
 
 
 def test_other_settings_never_mix_with_existing_images(
