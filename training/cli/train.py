@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BENCH_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch" / "model.yaml"
 Part = Literal["vae", "image_encoder"]
 """Parts that unpack can extract from a bundle."""
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, starting with the first.")
+]
 
 
 def train(
@@ -87,9 +90,7 @@ def prepare(
         Path | None, typer.Option(help="Trained image encoder, .safetensors with a .json of the same name.")
     ] = None,
     layout: Annotated[Literal["linear", "resampler"] | None, typer.Option(help="Layout of the image prompt.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, starting with the first.")
-    ] = None,
+    limit: Limit = None,
     shard: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 500,
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Encode in bfloat16, which is faster if the hardware supports it.")
@@ -116,8 +117,8 @@ def prepare(
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
     echo(f"{out}: {describe_pairs(pairs)}")
-    count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
-    echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
+    new = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
+    echo(f"{out}: {len(pairs)} pairs, {new} of them new.")
 
 
 def _check_alone(drawn: Path | None, *others: object) -> None:
