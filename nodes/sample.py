@@ -52,7 +52,7 @@ class IGRSample(io.ComfyNode):
                     default=25,
                     min=1,
                     max=500,
-                    tooltip="Denoising steps; more steps take longer and give finer results. 25 in the paper.",
+                    tooltip="Denoising steps. igr-small needs 4; the paper uses 25.",
                 ),
                 io.Float.Input(
                     "guidance",
@@ -133,8 +133,9 @@ class IGRSample(io.ComfyNode):
     ) -> io.NodeOutput:
         """Sample with ComfyUI."""
         check_denoiser(model)
-        settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule)
-        if preset != CUSTOM:
+        if preset == CUSTOM:
+            settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule)
+        else:
             settings = sampling.HostSampling(**_widgets(preset))
         samples = sampling.sample(
             model,

@@ -139,6 +139,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
         if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
             raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
     names = {name_key(path.stem): path.stem for path in list_images(persons)}
+    names |= {path.stem: path.stem for path in list_images(persons)}  # two photos may differ in case only
 
     def category_of_garment(photo: Path) -> str:
         first = _first_photo(photo.stem, names)
@@ -171,7 +172,9 @@ def _first_photo(name: str, names: dict[str, str]) -> str | None:
     `names` has every photo's name by its name_key, because case and Unicode form may differ between a garment's photos.
     """
     numbered = _NUMBERED.fullmatch(name)
-    first = None if numbered is None else names.get(name_key(numbered[1]))
+    first = None
+    if numbered is not None:
+        first = numbered[1] if numbered[1] in names.values() else names.get(name_key(numbered[1]))
     if first is None or _first_photo(first, names) is not None:
         return None
     return first

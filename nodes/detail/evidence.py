@@ -17,6 +17,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
 from ..host.blocks import transformer_blocks
+from ..host.garmfus_patch import TAKEN
 from ..host.networks import check_denoiser
 from ..host.sampling import read_attention
 from ..host.ui import preview
@@ -94,8 +95,7 @@ def find(
 ) -> list[Evidence]:
     """The evidence for B restored garments, given as a LATENT (B, C, h, w) and as images (B, 3, H, W).
 
-    Image i, or its number in the batch that it was taken from, shows garment i modulo the number of garments in the
-    view.
+    Image i shows garment i modulo the number of garments in the view.
     """
     samples = latent["samples"]
     if len(samples) != len(images):
@@ -109,16 +109,17 @@ def find(
         positive,
         samples,
         chosen_readout(adapter.info, list(transformer_blocks(config.denoiser)), (samples.shape[2], samples.shape[3])),
-        latent.get("batch_index"),
     )
     numbers = latent.get("batch_index") or range(count)
-    photos = photos_of(view, numbers, read.photos)
+    if len(view.person) > read.photos and list(numbers) != list(range(count)):
+        raise IGRError(TAKEN)
+    photos = photos_of(view, range(count), read.photos)
     found = read.correspondences([view.mask[list(numbers)] for numbers in photos])
     coefficients = UNFITTED if adapter.info.detail is None else adapter.info.detail.evidence
     width, height = (side * config.vae.downscale for side in (samples.shape[3], samples.shape[2]))
     return [
         replace(find_evidence(one, cell_opacity(alpha, one), width / height, coefficients), image=number)
-        for one, alpha, number in zip(found, garment_alpha(images), numbers, strict=True)
+        for number, (one, alpha) in enumerate(zip(found, garment_alpha(images), strict=True))
     ]
 
 

@@ -69,8 +69,15 @@ def apply_reference(
     return patched
 
 
+TAKEN = (
+    "The latent was taken from a batch of several garments and no longer tells which ones: restore the whole batch, or "
+    "encode the photos of the garments that you want on their own."
+)
+"""Error for part of a batch, because ComfyUI's numbers of images do not survive a repetition."""
+
+
 def with_images(options: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
-    """A MODEL's options for images that were taken from a batch, by their numbers in it: each keeps its garment."""
+    """A MODEL's options for images that were taken from a batch, by their numbers in it."""
     transformer = {**options.get("transformer_options", {}), IMAGES: tuple(numbers)}
     return {**options, "transformer_options": transformer}
 
@@ -163,7 +170,8 @@ class GarmFusPatch:
     def _plan(self, seen: tuple[bool, ...], rows: int, images: tuple[int, ...] | None) -> tuple[RowPlan, RowPlan]:
         """References and image prompts of all rows; rows of marked conditionings use the garments in batch order.
 
-        `images` has the images' numbers in the batch that they were taken from.
+        `images` has the images' numbers in the batch that they were taken from. Raises IGRError if they are only a part
+        of several garments.
         """
         if (seen, rows, images) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
@@ -172,13 +180,14 @@ class GarmFusPatch:
                     "A node after IGR Apply splits the batch, so references and images no longer match: remove that "
                     "node."
                 )
-            numbers = images if images is not None and len(images) == count else range(count)
-            if numbers is not images and count % known:
+            if known > 1 and images not in (None, tuple(range(count))):
+                raise IGRError(TAKEN)
+            if count % known:
                 raise IGRError(
                     f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
                     "or repeat it a whole number of times."
                 )
-            first = tuple(number % known if sees else -1 for sees in seen for number in numbers)
+            first = tuple(row % known if sees else -1 for sees in seen for row in range(count))
             image = every = RowPlan(first)
             if (photos := self.reference.photos) > 1:
                 every = RowPlan(tuple(-1 if row < 0 else tuple(range(row, known * photos, known)) for row in first))

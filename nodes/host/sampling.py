@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +92,7 @@ def sample(
     guider = _Guider(model, (settings.guidance_start, settings.guidance_end))
     guider.set_conds(positive, negative)
     guider.set_cfg(settings.guidance)
-    if "batch_index" in latent:
+    if latent.get("batch_index") is not None:
         guider.model_options = with_images(guider.model_options, latent["batch_index"])
     samples = guider.sample(
         noise,
@@ -109,21 +108,15 @@ def sample(
     return samples.to(management.intermediate_device(), dtype)
 
 
-def read_attention(
-    model: Any, positive: Any, samples: Tensor, config: ReadoutConfig, images: Sequence[int] | None = None
-) -> Readout:
+def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutConfig) -> Readout:
     """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` come from IGR Apply.
 
-    `images` has the latents' numbers in the batch that they were taken from; None if they are a whole batch. Gives the
-    result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the timesteps
-    that are read.
+    Gives the result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the
+    timesteps that are read.
     """
     sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     sigmas = sampling.sigmas[list(reading_timesteps(noise_config, config.steps))].cpu()
     readout = Readout(config, (samples.shape[2], samples.shape[3]), samples.shape[0])
-    if images is not None:
-        model = model.clone()
-        model.model_options = with_images(model.model_options, images)
     after_click()
     comfy.sample.sample_custom(
         model,

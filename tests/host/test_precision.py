@@ -10,6 +10,7 @@ import torch
 
 from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
+from igr_core.sampling.presets import Sampling
 from tests.host.test_restore import headless
 from tests.support.host.graphs import LATENT, SMALL, restore
 from tests.support.host.server import Server, find_host, host_with_gpu, running_server
@@ -26,7 +27,7 @@ def bf16_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_bf16_gives_the_same_garment_within_its_rounding(bf16_server: Server, category: str) -> None:
     rounded = bf16_server.latents(restore(SMALL, category, seed=3, steps=10), LATENT)
-    exact = headless(INCLUDED_BUNDLE, category, 3, 10)
+    exact = headless(INCLUDED_BUNDLE, category, 3, Sampling(10))
     difference = (rounded - exact).abs().mean() / exact.abs().mean()
     assert 0 < float(difference) < 0.1
 
@@ -34,6 +35,6 @@ def test_bf16_gives_the_same_garment_within_its_rounding(bf16_server: Server, ca
 def test_lowvram_gives_the_same_garment(server: Server, tmp_path: Path) -> None:
     with running_server(*host_with_gpu(), tmp_path, "--lowvram") as running:
         given = running.latents(restore(SMALL, "upper", seed=3, steps=10), LATENT)
-    exact = headless(INCLUDED_BUNDLE, "upper", 3, 10)
+    exact = headless(INCLUDED_BUNDLE, "upper", 3, Sampling(10))
     assert float((given - exact).abs().mean() / exact.abs().mean()) < 0.1
     assert torch.isfinite(given).all()

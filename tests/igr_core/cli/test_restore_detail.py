@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from igr_core.restore.planning import plan_jobs
 from tests.support.cli_kit import fails, files, restore, write_pair
 
 
@@ -103,6 +104,16 @@ def test_further_photos_belong_to_the_first_whatever_case_and_unicode_form(tmp_p
     result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--evidence", tmp_path / "maps")
     assert "2 restored" in result.stdout, result.output
     assert files(out) == ["Anna.png", "caf\u00e9.png"]
+
+
+def test_a_further_photo_belongs_to_the_first_of_exactly_its_name(tmp_path: Path, bundle: Path):
+    for name in ("Anna.jpg", "Anna__2.jpg", "anna.jpg"):
+        write_pair(tmp_path, name)
+    found = plan_jobs(tmp_path / "photos", tmp_path / "masks", "upper", tmp_path / "out", "RGB")
+    assert {job.person.name: [photo.name for photo, _ in job.also] for job in found.jobs} == {
+        "Anna.jpg": ["Anna__2.jpg"],
+        "anna.jpg": [],
+    }
 
 
 def test_a_bad_further_photo_does_not_cost_the_garment(tmp_path: Path, bundle: Path):

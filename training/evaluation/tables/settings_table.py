@@ -35,7 +35,10 @@ def settings_table(results: Sequence[Result], baseline: str) -> str:
     counts = sorted({one.known["steps"] for one in bundles})
     cells: dict[str, dict[int, str]] = {}
     for one in bundles:
-        cells.setdefault(_named(one), {})[one.known["steps"]] = _cell(one, base, shown)
+        row = cells.setdefault(_named(one), {})
+        if one.known["steps"] in row:
+            raise IGRError(f"{one.name!r} has the sampling settings of another row: keep one of them.")
+        row[one.known["steps"]] = _cell(one, base, shown)
     lines = [[name, *(found.get(count, "") for count in counts)] for name, found in cells.items()]
     titles = ["", *(f"{count} step{'s' if count > 1 else ''}" for count in counts)]
     title, first = " / ".join(base.heading(name) for name in shown), METRICS[shown[0]]

@@ -17,7 +17,17 @@ COMPARED = ("texture_agreement", "invented")
 """Metrics whose difference from the baseline row is shown."""
 MOST_WEIGHTS = 4
 """Hashes are only shown for at most this many bundles; the JSON contains all."""
-SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength", "photos", "details")
+SAME = (
+    "guidance",
+    "guidance_interval",
+    "steps",
+    "sampler",
+    "seed",
+    "reference_strength",
+    "image_prompt_strength",
+    "photos",
+    "details",
+)
 """Settings that must be the same for all training seeds of a row."""
 
 

@@ -38,3 +38,8 @@ def test_the_caption_names_metrics_and_the_baseline() -> None:
 def test_an_unknown_baseline_is_refused() -> None:
     with pytest.raises(IGRError, match="There is no row 'x'"):
         settings_table([FEW], "x")
+
+
+def test_two_rows_with_the_same_settings_are_refused() -> None:
+    with pytest.raises(IGRError, match="has the sampling settings of another row: keep one of them"):
+        settings_table([FEW, MANY, measured(0.1, 25, photos=2)], MANY.row)
