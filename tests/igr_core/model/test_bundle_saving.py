@@ -30,9 +30,8 @@ def test_unknown_part_and_odd_provenance_are_not_saved(tmp_path: Path):
     path = tmp_path / "odd.safetensors"
     with pytest.raises(IGRError, match="text_encoder"):
         save_bundle(path, INFO, stub_parts() | {"text_encoder": {}})
-    for odd in ({"path": Path(".")}, {"loss": float("nan")}):
-        with pytest.raises(IGRError, match="JSON"):
-            save_bundle(path, dataclasses.replace(INFO, training=odd), stub_parts())
+    with pytest.raises(IGRError, match="JSON"):
+        save_bundle(path, dataclasses.replace(INFO, training={"path": Path(".")}), stub_parts())
     assert not list(tmp_path.iterdir())
 
 

@@ -40,12 +40,12 @@ def test_a_stopped_run_resumes_without_restoring_again(
     noises: list[int] = []
     restore = GarmentRestorer.restore
 
-    def counted(self: GarmentRestorer, view, category, **options):  # noqa: ANN001, ANN202
+    def counted(self: GarmentRestorer, view, category, sampling, **options):  # noqa: ANN001, ANN202
         if len(noises) == 4:
             noises.append(-1)
             raise KeyboardInterrupt
         noises.append(options["seed"])
-        return restore(self, view, category, **options)
+        return restore(self, view, category, sampling, **options)
 
     monkeypatch.setattr(GarmentRestorer, "restore", counted)
     with pytest.raises(KeyboardInterrupt):

@@ -81,7 +81,7 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="no drawn pairs"):
         DrawnPairs(tmp_path)
     draw_shards(tmp_path, 1, 0, TINY, workers=1, shard_size=1)
-    with pytest.raises(IGRError, match="other settings"):
+    with pytest.raises(IGRError, match="different settings"):
         draw_shards(tmp_path, 1, 0, DrawConfig(size=(48, 64), photo_size=(48, 64)), workers=1, shard_size=1)
     shard = next(tmp_path.iterdir())
     shard.write_bytes(shard.read_bytes()[:100])

@@ -38,7 +38,7 @@ UPPER, LOWER, FULL = (round(100 * share) for share in CATEGORY_SHARES)
         f"{WORDS[SUBSAMPLES**2]} subsamples per pixel",
         f"fails in {WORDS[MAX_RUNS]} runs, or whose worker dies {WORDS[MAX_DEATHS]} times",
         f"more than {100 * Limits().most_crossing:.0f}% of the garment's pixels",
-        f"After {WORDS[MAX_PHOTOS_TRIED]} attempts at a photo",
+        f"After {WORDS[MAX_PHOTOS_TRIED]} failed attempts at a photo",
         f"renders {HELD_OUT_PAIRS} garments, starting at seed {HELD_OUT_START:,}",
     ],
 )
