@@ -28,8 +28,6 @@ class Evidence:
     """(n, h, w): probability that the cell was visible in each photo."""
     flows: tuple[Flow | None, ...]
     """Map to each photo; None if no reliable map could be fitted."""
-    image: int = 0
-    """Number of the restored garment in its batch."""
 
 
 def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config: EvidenceConfig) -> Evidence:

@@ -53,7 +53,7 @@ class IGRRankCandidates(io.ComfyNode):
                 f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
                 "Evidence uses."
             )
-        photos = photos_of(view, [one.image for one in evidence], len(evidence[0].flows))
+        photos = photos_of(view, len(images), len(evidence[0].flows))
         if len(set(photos)) > 1:
             raise IGRError(
                 f"The view has {len(set(photos))} garments, but all candidates must show the same one: "

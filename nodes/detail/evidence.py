@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -113,26 +111,26 @@ def find(
     numbers = latent.get("batch_index") or range(count)
     if len(view.person) > read.photos and list(numbers) != list(range(count)):
         raise IGRError(TAKEN)
-    photos = photos_of(view, range(count), read.photos)
+    photos = photos_of(view, count, read.photos)
     found = read.correspondences([view.mask[list(numbers)] for numbers in photos])
     coefficients = UNFITTED if adapter.info.detail is None else adapter.info.detail.evidence
     width, height = (side * config.vae.downscale for side in (samples.shape[3], samples.shape[2]))
     return [
-        replace(find_evidence(one, cell_opacity(alpha, one), width / height, coefficients), image=number)
-        for number, (one, alpha) in enumerate(zip(found, garment_alpha(images), strict=True))
+        find_evidence(one, cell_opacity(alpha, one), width / height, coefficients)
+        for one, alpha in zip(found, garment_alpha(images), strict=True)
     ]
 
 
-def photos_of(view: GarmentView, images: Sequence[int], each: int) -> list[tuple[int, ...]]:
-    """For each image with a number, the indices of its photos in the view; every garment has `each` photos.
+def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]:
+    """For each of `count` images, the indices of its photos in the view; every garment has `each` photos.
 
     The view contains the first photo of every garment, then the second photo of every garment, and so on. Raises
     IGRError if the number of photos in the view does not match the images.
     """
     garments, rest = divmod(len(view.person), each)
-    if rest or garments == 0 or (isinstance(images, range) and len(images) % garments):
+    if rest or garments == 0 or count % garments:
         raise IGRError(
-            f"The view has {len(view.person)} photos, which do not belong to these {len(images)} images: connect the "
+            f"The view has {len(view.person)} photos, which do not belong to these {count} images: connect the "
             "view that they were restored from."
         )
-    return [tuple(range(number % garments, len(view.person), garments)) for number in images]
+    return [tuple(range(number % garments, len(view.person), garments)) for number in range(count)]

@@ -83,7 +83,7 @@ class IGRTransferDetails(io.ComfyNode):
                 "Evidence uses."
             )
         sources = source_photos(view)
-        photos = photos_of(view, [one.image for one in evidence], len(evidence[0].flows))
+        photos = photos_of(view, len(images), len(evidence[0].flows))
         settings, show = Transfer(strength, feather), progress(len(images))
         done = []
         for number, (one, alpha) in enumerate(zip(images, garment_alpha(images), strict=True)):

@@ -195,6 +195,14 @@ def test_merged_tokens_cannot_be_read(server: Server) -> None:
         server.run(graph)
 
 
+def test_details_from_the_view_of_another_batch_are_refused(server: Server) -> None:
+    one, two = with_evidence(restore(seed=SEED, steps=STEPS)), two_persons(restore())
+    others = {name: two[name] for name in ("other", "persons", "mask_1", "mask_2", "mask_both", "masks")}
+    graph = with_inputs({**one, **others, "both": two["view"]}, "transfer", view=["both", 0])
+    with pytest.raises(PromptFailed, match="The view has 2 photos, which do not belong to these 1 images"):
+        server.run({**graph, "save": node("PreviewImage", images=["transfer", 0])})
+
+
 def test_part_of_a_batch_of_several_garments_is_refused(server: Server) -> None:
     """ComfyUI's numbers of images do not survive a repetition, so the wrong garments would be restored."""
     whole = two_persons(restore(seed=SEED, steps=STEPS))
