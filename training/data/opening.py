@@ -10,10 +10,10 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 from igr_core.ranges import Count, Ranged
+from igr_core.storage import Folder
 
 from .contract.pairs import PairSource, PairSubset
 from .contract.seeds import HELD_OUT_START
-from .files.storage import Folder
 from .layouts.dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .layouts.dresscode import DressCode
 from .layouts.folder import PlainFolder

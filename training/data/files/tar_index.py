@@ -13,9 +13,9 @@ from typing import IO, Any
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.storage import remote
 
 from .images import read_json
-from .storage import remote
 
 INDEX_ENDING = ".index.json"
 """Suffix of the index file beside a tar; with an index, the tar need not be scanned."""

@@ -11,9 +11,9 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
+from igr_core.storage import Folder
 
 from ..contract.seeds import HELD_OUT_START
-from ..files.storage import Folder
 from .base.settings import RenderSettings
 from .generating.generate import generate
 from .records.record import record_name

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.storage import Folder, remote
 
 from ....base.run.locking import locked
 from ...contract.seeds import HELD_OUT_START
-from ...files.storage import Folder, remote
 from ..base.settings import RenderSettings
 from ..records.record import record_name
 from ..records.shards import FAILED, Made, Stamp

@@ -13,8 +13,8 @@ from PIL import EpsImagePlugin
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
+from igr_core.storage import Folder
 
-from ...files.storage import Folder
 from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
 from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name

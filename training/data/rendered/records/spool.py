@@ -10,9 +10,9 @@ from dataclasses import asdict
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
+from igr_core.storage import Folder
 
 from ...files.images import read_json
-from ...files.storage import Folder
 from ...files.tar_index import TarIndex, index_tar, read_headers
 from .record import record_name
 from .shards import (

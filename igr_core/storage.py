@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+from .errors import IGRError
+from .files import atomic_file, make_folder
 
 
 def remote(url: str) -> tuple[Any, str] | None:
