@@ -20,6 +20,7 @@ from igr_core.model.networks import build_image_encoder, build_unet, build_vae
 from .export import PRECISIONS
 from .published import (
     Tensors,
+    fitted,
     read_image_encoder,
     read_ip_adapter,
     read_json,
@@ -136,18 +137,6 @@ def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
     if shape.in_channels not in (4, 5):
         raise IGRError(f"{path} has {shape.in_channels} input channels: GarmNet needs 5, or 4 plus the mask's.")
     return widened(tensors) if shape.in_channels == 4 else tensors
-
-
-def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
-    """The tensors that a network needs; raises IGRError naming the first one that is missing or differs in shape."""
-    wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
-    if wrong:
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise IGRError(
-            f"{path} lacks {wrong[0]}{more}, or has it in another shape: use an intact file of this architecture."
-        )
-    return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from diffusers.loaders.single_file_utils import (
 )
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from igr_core import json_text
 from igr_core.errors import IGRError
@@ -77,14 +77,18 @@ def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
         config = unet_shape(_ldm_widths(tensors, path), tensors_of=tensors, path=path, prefix=UNET_PREFIX)
         tensors = convert_ldm_unet_checkpoint(tensors, {"layers_per_block": config.layers_per_block})
         return tensors, config
-    if "conv_in.weight" not in tensors:
-        raise IGRError(f"{path} contains no UNet: use SD1.5 or a similar UNet, as one file or a diffusers folder.")
-    widths = _diffusers_widths(tensors)
+    config = diffusers_unet_shape(tensors, path)
     heads = read_json(place).get("attention_head_dim", 8)
-    config = unet_shape(widths, tensors_of=tensors, path=path)
     if isinstance(heads, int) and heads != config.attention_heads:
         config = UNetConfig(**{**vars(config), "attention_heads": heads})
     return tensors, config
+
+
+def diffusers_unet_shape(tensors: Tensors, path: Path) -> UNetConfig:
+    """The UNetConfig of tensors with diffusers' names, with SD1.5's 8 heads; raises IGRError for other tensors."""
+    if "conv_in.weight" not in tensors:
+        raise IGRError(f"{path} contains no UNet: use SD1.5 or a similar UNet, as one file or a diffusers folder.")
+    return unet_shape(_diffusers_widths(tensors), tensors_of=tensors, path=path)
 
 
 def has_weights(folder: Path) -> bool:
@@ -234,6 +238,18 @@ def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
         projection_dim=tensors["visual_projection.weight"].shape[0],
         hidden_act=said.get("hidden_act", "gelu"),
     )
+
+
+def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
+    """The tensors that a network needs; raises IGRError naming the first one that is missing or differs in shape."""
+    wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+    wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise IGRError(
+            f"{path} lacks {wrong[0]}{more}, or has it in another shape: use an intact file of this architecture."
+        )
+    return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 
 def _flat(nested: Mapping[str, Any], name: str = "") -> Any:
