@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..igr_core.errors import IGRError
+from ..igr_core.model.pruning import KEEP, NEAR, Keep, Kept, Pruning, prune
 from ..igr_core.photo.inputs import check_category
 from ..igr_core.photo.mask_warnings import mask_warnings
 from ..igr_core.photo.view import GarmentView, latent_mask
 from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
 from .host.networks import check_vae
 from .host.ui import note_entries
-from .schema import garment_category, schema
+from .schema import advanced, garment_category, schema
 from .sockets import Adapter, AdapterSocket, ReferenceSocket, ViewSocket
 
 
@@ -35,6 +37,14 @@ class IGRGarmNetEncode(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="From IGR Load: the VAE that the bundle was trained with."),
                 ViewSocket.Input("view", tooltip="From Garment Mask/Crop: photo, mask and crop."),
                 garment_category(),
+                advanced(
+                    io.Combo.Input,
+                    "keep_reference",
+                    options=list(KEEP),
+                    default="near",
+                    tooltip="Reference features to keep: near keeps those in and around the mask, which makes sampling "
+                    "faster; all keeps those of the whole photo, as in the paper.",
+                ),
             ],
             outputs=[
                 ReferenceSocket.Output(
@@ -45,16 +55,19 @@ class IGRGarmNetEncode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, adapter: Adapter, vae: Any, view: GarmentView, category: str) -> io.NodeOutput:
+    def execute(
+        cls, adapter: Adapter, vae: Any, view: GarmentView, category: str, keep_reference: Keep = "near"
+    ) -> io.NodeOutput:
         """Encode the garments in a view, and show the view's warnings."""
         warnings = view.warnings
         if warnings and view.photo_mask is not None:  # repeat the checks, because the category is known here
             warnings = mask_warnings(view.photo_mask, category)
-        return io.NodeOutput(encode(adapter, vae, view, category), ui=note_entries(cls, warnings))
+        reference = encode(adapter, vae, view, category, KEEP[keep_reference])
+        return io.NodeOutput(reference, ui=note_entries(cls, warnings))
 
 
-def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:
-    """Run GarmNet and the image encoder on a view of B photos.
+def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str, pruning: Pruning = NEAR) -> Reference:
+    """Run GarmNet and the image encoder on a view of B photos; `pruning` chooses the reference features to keep.
 
     Raises IGRError for an unknown category, another bundle's VAE, or a size that the bundle does not support.
     """
@@ -74,15 +87,17 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Refe
             "adapter to Garment Mask/Crop."
         )
     prompt = adapter.prompts[category][None]
-    features = {}
+    features: dict[str, Tensor] = {}
+    kept: Kept = {}
     if adapter.garmnet is not None:
         latent = encode_image(vae, view.person, config.vae)
         mask = latent_mask(view.mask, config.vae.downscale)
-        features = encode_reference(adapter.garmnet, config, latent, mask, prompt)
+        features, kept = prune(encode_reference(adapter.garmnet, config, latent, mask, prompt), mask, pruning)
     keys_values = {}
     if adapter.image_prompt is not None and config.image_prompt is not None:
         crop_features = encode_crop(adapter.image_encoder, view.crop, config.image_prompt.layout)
         keys_values = encode_image_prompt(adapter.image_prompt, crop_features)
     f = config.vae.downscale
     shape = (view.person.shape[0], config.vae.latent_channels, height // f, width // f)
-    return Reference(config, features, keys_values, prompt, adapter.prompts["empty"][None], shape, adapter.key)
+    empty = adapter.prompts["empty"][None]
+    return Reference(config, features, keys_values, prompt, empty, shape, adapter.key, kept=kept)

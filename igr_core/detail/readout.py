@@ -13,6 +13,8 @@ from ..errors import IGRError
 from ..model.detail_config import ReadoutConfig
 from ..model.garmfus import Noted, level_shape
 
+_NO_ATTENTION = -1e4
+"""Log attention of tokens that were pruned; finite, because a product of heads may exclude every cell."""
 _WINDOW = 5
 """Side, in cells, of the window around the attention's peak over which the position is averaged."""
 
@@ -96,22 +98,27 @@ class Readout:
         part = slice(head * width, (head + 1) * width)
         query, reference, own = (
             x[place, :, part].float() for x in (noted.query, noted.reference_key, noted.own_key)
-        )  # (N, d), (n * N, d), (N, d)
+        )  # (N, d), (T, d), (N, d)
         level = self._level(noted)
         tokens = level[0] * level[1]
-        photos, rest = divmod(reference.shape[0], tokens)
+        photos, rest = divmod(noted.reference_key.shape[1] if noted.cells is None else noted.whole, tokens)
         if photos == 0 or rest:
             raise IGRError(
                 "The garment was sampled at another size than its reference, so the attention does not show where its "
                 "parts are in the photo: read the latent before it is enlarged or reduced."
             )
         scaled = query / width**0.5
-        to_reference = scaled @ reference.T  # (N, n * N)
+        to_reference = scaled @ reference.T  # (N, T), where T = n * N if no token was pruned
         total = to_reference.logsumexp(-1)
         mass = (total - torch.logaddexp(total, (scaled @ own.T).logsumexp(-1))).exp()  # (N,)
         # convert to the finest level that is read, by repeating the cells of coarser levels
         cells = cells_of_level(level, self._shape, query.device)
-        log_probability = (to_reference - total[:, None]).view(tokens, photos, tokens)[cells][:, :, cells]
+        log_probability = to_reference - total[:, None]
+        if noted.cells is not None:
+            kept = noted.cells[place].to(query.device)
+            everywhere = log_probability.new_full((tokens, photos * tokens), _NO_ATTENTION)
+            log_probability = everywhere.index_copy(1, kept, log_probability)
+        log_probability = log_probability.view(tokens, photos, tokens)[cells][:, :, cells]
         logits = weight * log_probability.flatten(1)  # (h * w, n * h * w)
         before, mass_before = self._logits[garment], self._mass[garment]
         self._logits[garment] = logits if before is None else before + logits

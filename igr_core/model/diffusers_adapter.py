@@ -88,31 +88,34 @@ class ReferenceProcessor:
     def _fused(self, attn: Attention, hidden: Tensor, fusion: Fusion) -> Tensor:
         located = hidden + fusion.position(hidden) if fusion.position else hidden
         key, value = self._reference(attn, fusion)
+        kept = fusion.kept.get(self.name)
+        counts = None if kept is None else kept.counts
 
         def look(part: RowPlan, numbers: list[int], query: Tensor, own_key: Tensor, own_value: Tensor) -> Tensor:
-            reference_key = part.pick(key)
+            reference_key = part.pick(key, counts)
             if fusion.notes is not None and self.name in fusion.notes:
-                fusion.notes[self.name].append(Noted(numbers, query, reference_key, own_key, attn.heads))
+                noted = Noted(numbers, query, reference_key, own_key, attn.heads)
+                fusion.notes[self.name].append(noted.located(kept, part))
             return reference_self_attention(
                 query,
                 own_key,
                 own_value,
                 reference_key,
-                part.pick(value),
+                part.pick(value, counts),
                 attn.heads,
                 fusion.reference_strength,
                 self.attend,
             )
 
         own = attn.to_q(located), attn.to_k(located), attn.to_v(hidden)
-        return fusion.reference_plan.by_count(look, *own)
+        return fusion.reference_plan.by_count(look, *own, counts=counts)
 
     def _reference(self, attn: Attention, fusion: Fusion) -> tuple[Tensor, Tensor]:
         if fusion.cache is not None and self.name in fusion.cache:
             return fusion.cache[self.name]
         assert fusion.features is not None
         features = fusion.features[self.name]
-        located = features + fusion.position(features) if fusion.position else features
+        located = features + fusion.position(features, fusion.kept.get(self.name)) if fusion.position else features
         pair = attn.to_k(located), attn.to_v(features)
         if fusion.cache is not None:
             fusion.cache[self.name] = pair

@@ -16,6 +16,8 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from .pruning import Kept, KeptCells
+
 Attend = Callable[[Tensor, Tensor, Tensor, int, Tensor | None], Tensor]
 """Multi-head attention: query (B, N, C), key and value (B, M, C), heads, additive mask or None -> (B, N, C)."""
 
@@ -39,6 +41,10 @@ class RowPlan:
         default_factory=dict, init=False, repr=False, compare=False
     )
     """Index tensors by name and device, created once for all layers."""
+    _parts: dict[tuple[int, ...] | None, list[Part]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Groups of rows by the numbers of tokens of the conditions."""
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -57,37 +63,67 @@ class RowPlan:
         return [row for row, sources in enumerate(self.sources) if sources]
 
     @cached_property
+    def referenced_sources(self) -> list[tuple[int, ...]]:
+        """Indices of the conditions of each row that has one."""
+        return [self.sources[row] for row in self.referenced]
+
+    @cached_property
     def plain(self) -> list[int]:
         """Rows without a condition, which are computed as in the unpatched model."""
         return [row for row, sources in enumerate(self.sources) if not sources]
 
-    @cached_property
-    def parts(self) -> list[tuple[list[int], RowPlan]]:
-        """Referenced rows grouped by number of conditions: positions among the referenced rows, and a plan."""
-        places: dict[int, list[int]] = {}
-        for place, row in enumerate(self.referenced):
-            places.setdefault(len(self.sources[row]), []).append(place)
-        if len(places) < 2:
-            return [(list(range(len(self.referenced))), self)]
-        return [
-            (of_count, RowPlan(tuple(self.sources[self.referenced[place]] for place in of_count), self.every_branch))
-            for _, of_count in sorted(places.items())
-        ]
+    def parts(self, counts: tuple[int, ...] | None = None) -> list[Part]:
+        """Referenced rows grouped by number of tokens: positions among the referenced rows, and a plan.
 
-    def pick(self, conditions: Tensor) -> Tensor:
+        `counts` has the number of tokens of each condition; None if they all have the same number.
+        """
+        if counts not in self._parts:
+            places: dict[int, list[int]] = {}
+            for place, row in enumerate(self.referenced):
+                sources = self.sources[row]
+                total = len(sources) if counts is None else sum(counts[index] for index in sources)
+                places.setdefault(total, []).append(place)
+            if len(places) < 2:
+                self._parts[counts] = [(list(range(len(self.referenced))), self)]
+            else:
+                self._parts[counts] = [(of_count, self._of(of_count)) for of_count in places.values()]
+        return self._parts[counts]
+
+    def _of(self, places: list[int]) -> RowPlan:
+        """The plan of some of the referenced rows."""
+        return RowPlan(tuple(self.sources[self.referenced[place]] for place in places), self.every_branch)
+
+    def pick(self, conditions: Tensor, counts: tuple[int, ...] | None = None) -> Tensor:
         """The n conditions of each referenced row, concatenated: (R, T, ...) -> (len(referenced), n * T, ...).
 
-        Nothing is copied if the order does not change. Rows with different n must be picked separately; see `parts`.
+        With `counts`, the number of tokens of each condition, the conditions are packed: (1, sum(counts), ...). Nothing
+        is copied if the order does not change. Rows with different numbers of tokens must be picked separately; see
+        `parts`.
         """
-        counts = {len(self.sources[row]) for row in self.referenced} or {1}
-        if len(counts) > 1:
+        if counts is not None:
+            return self._pick_packed(conditions, counts)
+        counted = {len(self.sources[row]) for row in self.referenced} or {1}
+        if len(counted) > 1:
             raise ValueError("Rows with different numbers of conditions cannot be picked together: use `parts`.")
         wanted = [index for sources in self.sources for index in sources]
-        if counts == {1} and wanted == list(range(conditions.shape[0])) and not self.every_branch:
+        if counted == {1} and wanted == list(range(conditions.shape[0])) and not self.every_branch:
             return conditions
         picked = conditions.index_select(0, self._index("sources", wanted, conditions.device))
-        (count,) = counts
+        (count,) = counted
         return picked if count == 1 else picked.reshape(-1, count * picked.shape[1], *picked.shape[2:])
+
+    def _pick_packed(self, conditions: Tensor, counts: tuple[int, ...]) -> Tensor:
+        pieces = conditions.split(counts, dim=1)
+        rows = self.referenced_sources
+        if len({sum(counts[index] for index in sources) for sources in rows}) > 1:
+            raise ValueError("Rows with different numbers of tokens cannot be picked together: use `parts`.")
+        if all(sources == tuple(range(len(counts))) for sources in rows):  # every row uses all of them, in order
+            return conditions.expand(len(rows), *conditions.shape[1:])
+        picked = [
+            torch.cat([pieces[index] for index in sources], 1) if len(sources) > 1 else pieces[sources[0]]
+            for sources in rows
+        ]
+        return picked[0] if len(picked) == 1 else torch.cat(picked)
 
     def repeated(self, times: int) -> RowPlan:
         """The plan for a batch in which every row is repeated `times` times, as when images are cut into tiles."""
@@ -116,22 +152,32 @@ class RowPlan:
             return torch.cat([referenced(*first), plain(*second)])
         return self._gathered(plain, referenced, batch)
 
-    def by_count(self, apply: Callable[..., Tensor], rows: Tensor, *more: Tensor) -> Tensor:
-        """Apply a function to the referenced rows, grouped by their number of conditions: (R, ...) -> (R, ...).
+    def by_count(
+        self, apply: Callable[..., Tensor], rows: Tensor, *more: Tensor, counts: tuple[int, ...] | None = None
+    ) -> Tensor:
+        """Apply a function to the referenced rows, grouped by their number of tokens: (R, ...) -> (R, ...).
 
         The function receives the group's plan, its row indices in the whole batch, and its slice of every tensor.
+        `counts` is as in `parts`.
         """
-        batch = (rows, *more)
-        if len(self.parts) == 1:
+        batch, parts = (rows, *more), self.parts(counts)
+        if len(parts) == 1:
             return apply(self, self.referenced, *batch)
-        device = rows.device
-        done = []
-        for number, (places, plan) in enumerate(self.parts):
-            index = self._index(f"part {number}", places, device)
-            numbers = [self.referenced[place] for place in places]
-            done.append(apply(plan, numbers, *(x.index_select(0, index) for x in batch)))
-        order = [place for places, _ in self.parts for place in places]
-        return torch.cat(done).index_select(0, self._index("part order", _inverse(order), device))
+        done = [
+            apply(plan, [self.referenced[place] for place in places], *(self._rows(x, places) for x in batch))
+            for places, plan in parts
+        ]
+        order = [place for places, _ in parts for place in places]
+        if order == list(range(len(order))):
+            return torch.cat(done)
+        return torch.cat(done).index_select(0, self._index(f"part order {order}", _inverse(order), rows.device))
+
+    def _rows(self, rows: Tensor, places: list[int]) -> Tensor:
+        """Some of the rows; a view, without a copy, if they follow each other."""
+        first, last = places[0], places[-1]
+        if places == list(range(first, last + 1)):
+            return rows[first : last + 1]
+        return rows.index_select(0, self._index(f"part {places}", places, rows.device))
 
     def _gathered(
         self, plain: Callable[..., Tensor], referenced: Callable[..., Tensor], batch: tuple[Tensor, ...]
@@ -148,6 +194,10 @@ class RowPlan:
         if (name, device) not in self._indices:
             self._indices[name, device] = torch.tensor(numbers, device=device, dtype=torch.long)
         return self._indices[name, device]
+
+
+Part = tuple[list[int], RowPlan]
+"""Positions of some rows among the referenced ones, and their plan."""
 
 
 def _inverse(order: Sequence[int]) -> list[int]:
@@ -252,15 +302,20 @@ class Position:
     levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     """Embeddings (1, N, C), by the numbers of tokens and channels."""
 
-    def __call__(self, hidden: Tensor) -> Tensor:
-        """Position embedding (1, N, C) for hidden states (B, N, C)."""
-        tokens, channels = hidden.shape[1:]
+    def __call__(self, hidden: Tensor, kept: KeptCells | None = None) -> Tensor:
+        """Position embedding (1, N, C) for hidden states (B, N, C).
+
+        With `kept`, the hidden states are the packed ones of these cells: (1, T, C) -> (1, T, C).
+        """
+        channels = hidden.shape[2]
+        tokens = hidden.shape[1] if kept is None else kept.shape[0] * kept.shape[1]
         if (tokens, channels) not in self.levels:
             height, width = level_shape(tokens, self.latent_shape)
             self.levels[tokens, channels] = sincos_position(
                 height, width, channels, self.amplitude, hidden.device, hidden.dtype
             )
-        return self.levels[tokens, channels]
+        level = self.levels[tokens, channels]
+        return level if kept is None else level[:, kept.packed.to(level.device)]
 
 
 class Noted(NamedTuple):
@@ -271,11 +326,22 @@ class Noted(NamedTuple):
     query: Tensor
     """(G, N, C), heads folded into the channels."""
     reference_key: Tensor
-    """(G, n * M, C): keys of n references, concatenated."""
+    """(G, n * M, C): keys of n references, concatenated; fewer if tokens were pruned."""
     own_key: Tensor
     """(G, N, C): keys of the rows' own tokens."""
     heads: int
     """Heads of the layer."""
+    cells: Tensor | None = None
+    """(G, T): cell of each of the T reference tokens, in 0..n * M - 1; None if no token was pruned."""
+    whole: int = 0
+    """n * M, the number of cells of the n references, if tokens were pruned."""
+
+    def located(self, kept: KeptCells | None, plan: RowPlan) -> Noted:
+        """The same with the cells of the reference tokens, for the rows of a plan."""
+        if kept is None:
+            return self
+        references = plan.referenced_sources
+        return self._replace(cells=kept.places(references), whole=kept.whole * len(references[0]))
 
 
 @dataclass
@@ -285,7 +351,7 @@ class Fusion:
     reference_plan: RowPlan
     """The reference that each row uses."""
     features: dict[str, Tensor] | None
-    """GarmNet's reference features (R, N, C) by block name."""
+    """GarmNet's reference features (R, N, C) by block name, or packed (1, T, C) in the blocks of `kept`."""
     image_plan: RowPlan
     """The image prompt that each row uses."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
@@ -300,6 +366,8 @@ class Fusion:
     """Reference keys and values, reused between steps at inference; None during training."""
     notes: dict[str, list[Noted]] | None = None
     """Queries and keys of the self-attentions in the blocks named here; filled during the call."""
+    kept: Kept = field(default_factory=dict)
+    """Kept cells of the references, by block name; blocks that keep every token are missing."""
 
     @property
     def has_reference(self) -> bool:

@@ -14,6 +14,7 @@ from .diffusers_adapter import install_capture, install_fusion, unused_parameter
 from .garmfus import Attend, Fusion, Noted, Position, RowPlan
 from .image_prompt import ImagePrompt, PerceiverAttention
 from .networks import build_unet
+from .pruning import Kept
 
 
 class IGR(nn.Module):
@@ -102,11 +103,13 @@ class IGR(nn.Module):
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
         keep: bool = False,
+        kept: Kept | None = None,
     ) -> Fusion:
         """Conditions for one denoiser call (or, with `keep`, for a whole sampling run).
 
         `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. If a row uses
-        several photos of its garment, `reference_rows[row]` is a tuple of indices.
+        several photos of its garment, `reference_rows[row]` is a tuple of indices. `features` and `kept` are as
+        returned by pruning.prune; without `kept`, the features have all tokens.
         """
         keys_values = None
         if self.image_prompt is not None and image_features is not None:
@@ -120,6 +123,7 @@ class IGR(nn.Module):
             reference_strength,
             image_prompt_strength,
             {} if keep else None,
+            kept=kept or {},
         )
 
     def denoise(self, latent: Tensor, timestep: Tensor, text: Tensor, fusion: Fusion | None) -> Tensor:

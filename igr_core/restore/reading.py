@@ -39,6 +39,7 @@ def read_attention(
         reference_strength=reference_strength,
         image_prompt_strength=image_prompt_strength,
         keep=True,
+        kept=conditions.kept,
     )
     text = model.text(list(conditions.categories))
     readout = Readout(config, (height, width), count)

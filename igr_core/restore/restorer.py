@@ -21,6 +21,7 @@ from ..model.diffusers_adapter import self_attention_order
 from ..model.igr import IGR
 from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
+from ..model.pruning import NEAR, Kept, Pruning, prune
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from ..sampling.loop import Conditions, Progress, categories_of_photos, sample_latents
@@ -57,15 +58,22 @@ class GarmentRestorer:
         model: IGR,
         vae: AutoencoderKL,
         image_encoder: CLIPVisionModelWithProjection | None,
+        pruning: Pruning = NEAR,
     ) -> None:
         self.info = info
         self.model = model.eval()
         self.vae = vae.eval()
         self.image_encoder = image_encoder.eval() if image_encoder is not None else None
+        self.pruning = pruning
+        """Which reference tokens to keep."""
 
     @classmethod
     def from_bundle(
-        cls, path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+        cls,
+        path: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        pruning: Pruning = NEAR,
     ) -> GarmentRestorer:
         """Load a bundle that includes its own VAE and image encoder.
 
@@ -83,7 +91,7 @@ class GarmentRestorer:
         bundle.fill(model.parts() | beside)
         for module in (model, *beside.values()):
             nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a spurious warning
-        return cls(bundle.info, model, vae, encoder)
+        return cls(bundle.info, model, vae, encoder, pruning)
 
     @property
     def device(self) -> torch.device:
@@ -106,14 +114,16 @@ class GarmentRestorer:
         """
         person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
+        kept: Kept = {}
         if self.model.garmnet is not None:
             latent = encode_image(self.vae, person)
             of_photos = categories if photos is None else categories_of_photos(categories, photos)
-            features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), of_photos)
+            small = latent_mask(mask, self.info.model.vae.downscale)
+            features, kept = prune(self.model.encode_reference(latent, small, of_photos), small, self.pruning)
         if self.image_encoder is not None and self.info.model.image_prompt is not None:
             first = crop if photos is None else crop[[one[0] for one in photos]]
             image_features = encode_crop(self.image_encoder, first, self.info.model.image_prompt.layout)
-        return Conditions(categories, features, image_features, photos)
+        return Conditions(categories, features, image_features, photos, kept)
 
     def restore(
         self,

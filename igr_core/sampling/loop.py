@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ..model.garmfus import RowPlan
 from ..model.igr import IGR
+from ..model.pruning import Kept
 from .presets import PAPER, Sampling
 from .samplers import plan_steps
 from .schedule import guide, is_guided
@@ -25,11 +26,14 @@ class Conditions:
     categories: Sequence[str]
     """B categories."""
     features: dict[str, Tensor] | None
-    """GarmNet's reference features (B, N, C) by block name, or None; (F, N, C) for F photos if `photos` is given."""
+    """GarmNet's reference features (B, N, C) by block name, or None; (F, N, C) for F photos if `photos` is given, or
+    packed (1, T, C) in the blocks of `kept`."""
     image_features: Tensor | None
     """Image-encoder output (B, ...), or None."""
     photos: Sequence[tuple[int, ...]] | None = None
     """Indices in the features of each garment's photos; None for one photo per garment."""
+    kept: Kept = field(default_factory=dict)
+    """Kept cells of the photos by block name, as returned by pruning.prune; empty if no token was pruned."""
 
     @property
     def reference_rows(self) -> Sequence[int | tuple[int, ...]]:
@@ -74,6 +78,7 @@ def sample_latents(
         reference_strength=reference_strength,
         image_prompt_strength=image_prompt_strength,
         keep=True,
+        kept=conditions.kept,
     )
     text = model.text(conditions.categories)
     none = (-1,) * count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import comfy.model_management
@@ -13,6 +13,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.model.config import ModelConfig, VAEConfig
 from ...igr_core.model.image_encoder import preprocess
 from ...igr_core.model.image_prompt import ImagePrompt
+from ...igr_core.model.pruning import Kept, join, take
 from ...igr_core.photo.view import MOST_PHOTOS
 from .blocks import last_block, reference_position, transformer_blocks
 from .locking import after_click
@@ -26,7 +27,8 @@ class Reference:
     config: ModelConfig
     """Config of the bundle that encoded the photos."""
     features: dict[str, Tensor]
-    """GarmNet's reference features (B, N, C) by block name; empty without GarmNet."""
+    """GarmNet's reference features (B, N, C) by block name, or packed (1, T, C) in the blocks of `kept`; empty without
+    GarmNet."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]]
     """Image-prompt keys and values (B, T, C) by block name; empty without an image prompt."""
     prompt: Tensor
@@ -39,6 +41,8 @@ class Reference:
     """Bundle.key of the bundle that encoded the photos."""
     photos: int = 1
     """n, the number of photos of each of the B garments; features have n * B rows, beginning with all first photos."""
+    kept: Kept = field(default_factory=dict)
+    """Kept cells of the n * B photos, by block name; blocks that keep every token are missing."""
 
 
 def check_together(one: Reference, other: Reference) -> None:
@@ -56,7 +60,8 @@ def photo_of(reference: Reference, number: int) -> Reference:
     """The reference with only photo `number` of each garment."""
     count = reference.latent_shape[0]
     rows = slice(number * count, (number + 1) * count)
-    return replace(reference, features={name: value[rows] for name, value in reference.features.items()}, photos=1)
+    features, kept = take(reference.features, reference.kept, rows)
+    return replace(reference, features=features, kept=kept, photos=1)
 
 
 def join_references(one: Reference, other: Reference) -> Reference:
@@ -66,8 +71,8 @@ def join_references(one: Reference, other: Reference) -> Reference:
     """
     if one.photos + other.photos > MOST_PHOTOS:
         raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References node.")
-    features = {name: torch.cat([value, other.features[name]]) for name, value in one.features.items()}
-    return replace(one, features=features, photos=one.photos + other.photos)
+    features, kept = join([(one.features, one.kept), (other.features, other.kept)])
+    return replace(one, features=features, kept=kept, photos=one.photos + other.photos)
 
 
 def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:

@@ -20,6 +20,7 @@ from ...igr_core.model.garmfus import (
     image_prompt_attention,
     reference_self_attention,
 )
+from ...igr_core.model.pruning import KeptCells
 from . import marks
 from .blocks import self_attention_layer, transformer_blocks
 from .compiling import uncompiled
@@ -234,7 +235,7 @@ class GarmFusPatch:
 
     def _self_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
         """Reference self-attention (Eq. 4) of one block, wrapped around another node's replacement if there is one."""
-        strength = self.strengths[name]
+        strength, kept = self.strengths[name], self.reference.kept.get(name)
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             tiles = query.shape[0] // len(call.plan.source)
@@ -247,27 +248,17 @@ class GarmFusPatch:
                 return attention(query, key, value, marked=False)
 
             def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-                reference_key, reference_value = (rows.pick(x) for x in self._keys_values(name, call.unet, key))
-                _note(
-                    options, name, tiles, Noted(list(range(len(query))), query, reference_key, key, options["n_heads"])
-                )
-                if inner is None:
-                    return reference_self_attention(
-                        query,
-                        key,
-                        value,
-                        reference_key,
-                        reference_value,
-                        options["n_heads"],
-                        strength,
-                        attention.masked,
-                    )
-                # Concatenate, let the other node attend, and keep the own half, in case the node returns all tokens.
-                keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
-                out = attention(query, keys, values, marked=True)[:, -query.shape[1] :]
-                if strength >= 1:  # extrapolating the other node's output would not be attention
-                    return out
-                return torch.lerp(attention(query, key, value, marked=True), out, strength)
+                pair = self._keys_values(name, call.unet, key)
+                counts = None if kept is None else kept.counts
+
+                def look(part: RowPlan, numbers: list[int], query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+                    reference_key, reference_value = (part.pick(x, counts) for x in pair)
+                    places = [rows.referenced.index(row) for row in numbers]
+                    noted = Noted(places, query, reference_key, key, options["n_heads"])
+                    _note(options, name, tiles, noted, kept, part)
+                    return attention.fused(query, key, value, reference_key, reference_value, strength)
+
+                return rows.by_count(look, query, key, value, counts=counts)
 
             return rows.by_rows(plain, fused, query, key, value)
 
@@ -291,12 +282,15 @@ class GarmFusPatch:
         return replacement
 
     def _keys_values(self, name: str, unet: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Reference keys and values (R, N, C) from the denoiser's own projections, kept until the run ends."""
+        """Reference keys and values, shaped as the features, from the denoiser's own projections; kept until the run
+        ends.
+        """
         if (unet, name) not in self._kept:
             attention = self_attention_layer(unet, self.blocks[name])
             features = located = self.reference.features[name].to(like)
             if self.reference.config.reference_position != "none":
-                located = features + self._position(self.reference.latent_shape[2:], like.device)(features)
+                position = self._position(self.reference.latent_shape[2:], like.device)
+                located = features + position(features, self.reference.kept.get(name))
             self._kept[unet, name] = (attention.to_k(located), attention.to_v(features))
         return self._kept[unet, name]
 
@@ -316,8 +310,8 @@ class GarmFusPatch:
         return self._positions[latent_shape, device]
 
 
-def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted) -> None:
-    """Record the attention of a block, if the call is read."""
+def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted, kept: KeptCells | None, part: RowPlan) -> None:
+    """Record the attention of a block, if the call is read; `part` is the plan of the rows."""
     notes: Notes | None = options.get(NOTES)
     if notes is None or name not in notes.by_block:
         return
@@ -330,7 +324,7 @@ def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted) -> None:
         raise IGRError(
             "Another node merges tokens, so the attention cannot be read: connect a model without token merging."
         )
-    notes.by_block[name].append(noted)
+    notes.by_block[name].append(noted.located(kept, part))
 
 
 class _Attention:
@@ -350,6 +344,28 @@ class _Attention:
         return optimized_attention(
             query, key, value, options["n_heads"], attn_precision=precision, transformer_options=options
         )
+
+    def fused(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        reference_key: Tensor,
+        reference_value: Tensor,
+        strength: float,
+    ) -> Tensor:
+        """Attend to the reference as well: own tokens (B, N, C) x 3, reference tokens (B, M, C) x 2 -> (B, N, C)."""
+        if self.inner is None:
+            heads = self.options["n_heads"]
+            return reference_self_attention(
+                query, key, value, reference_key, reference_value, heads, strength, self.masked
+            )
+        # Concatenate, let the other node attend, and keep the own half, in case the node returns all tokens.
+        keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
+        out = self(query, keys, values, marked=True)[:, -query.shape[1] :]
+        if strength >= 1:  # extrapolating the other node's output would not be attention
+            return out
+        return torch.lerp(self(query, key, value, marked=True), out, strength)
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
         """garmfus.Attend with ComfyUI's attention, or torch's with a mask, which ComfyUI's may not broadcast."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from igr_core.model.igr import IGR
+from igr_core.model.pruning import NEAR, prune
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import decode_latent
 from igr_core.sampling.loop import Conditions, sample_latents
@@ -130,15 +131,16 @@ class Validator:
 
         Runs in the model's own precision, without autocast, so that the images match those of the exported bundle.
         """
-        features = None
+        features, kept = None, {}
         with torch.no_grad():
             if model.garmnet is not None:
                 features = model.encode_reference(batch.person_latent, batch.mask, batch.categories)
+                features, kept = prune(features, batch.mask, NEAR)
         image_features = batch.image_features if model.image_prompt is not None else None
         return sample_latents(
             model,
             draw_noise(batch.garment_latent.shape, first).to(_device(model)),
-            Conditions(batch.categories, features, image_features),
+            Conditions(batch.categories, features, image_features, kept=kept),
             Sampling(self.config.grid_steps, self.config.guidance),
         )
 

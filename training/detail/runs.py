@@ -12,6 +12,7 @@ from igr_core.detail.evidence import cell_opacity, features, weighted_flow
 from igr_core.detail.flow import Flow
 from igr_core.detail.readout import Correspondence
 from igr_core.model.detail_config import ReadoutConfig
+from igr_core.model.pruning import prune
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.reading import read_attention
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
@@ -103,7 +104,8 @@ def compare(
 
 def _conditions(restorer: GarmentRestorer, batch: Batch) -> Conditions:
     features = restorer.model.encode_reference(batch.person_latent, batch.mask, batch.categories)
-    return Conditions(batch.categories, features, batch.image_features)
+    features, kept = prune(features, batch.mask, restorer.pruning)
+    return Conditions(batch.categories, features, batch.image_features, kept=kept)
 
 
 def _compared(pair: int, batch: Batch, row: int, found: Correspondence, opacity: Tensor, aspect: float) -> Compared:

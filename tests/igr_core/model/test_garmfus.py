@@ -96,7 +96,25 @@ def test_rows_with_equally_many_references_are_computed_together(every: bool) ->
     seen: list[list[int]] = []
     done = plan.by_count(add, torch.zeros(4, 1, 1))
     assert done.flatten().tolist() == [11, 10, 101, 100]
-    assert seen == [[2, 4], [0, 3]]
+    assert seen == [[0, 3], [2, 4]]
+
+
+def test_packed_conditions_are_grouped_by_their_number_of_tokens() -> None:
+    counts = (2, 1, 3)
+    packed = torch.tensor([1.0, 2, 10, 100, 200, 300]).view(1, 6, 1)
+    plan = RowPlan((-1, 2, (0, 1), 1, (1, 0)))
+
+    def add(part: RowPlan, numbers: list[int], rows: torch.Tensor) -> torch.Tensor:
+        seen.append(numbers)
+        return rows + part.pick(packed, counts).sum(1, keepdim=True)
+
+    seen: list[list[int]] = []
+    assert plan.by_count(add, torch.zeros(4, 1, 1), counts=counts).flatten().tolist() == [600, 13, 10, 13]
+    assert seen == [[1, 2, 4], [3]]
+    with pytest.raises(ValueError, match="different numbers of tokens"):
+        plan.pick(packed, counts)
+    both = RowPlan(((0, 1, 2), (0, 1, 2))).pick(packed, counts)
+    assert both.shape == (2, 6, 1) and both.data_ptr() == packed.data_ptr(), "the same tokens, without a copy"
 
 
 def test_index_tensors_are_made_once() -> None:

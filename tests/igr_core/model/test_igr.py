@@ -130,7 +130,7 @@ def test_watched_blocks_record_their_queries_and_keys(model: IGR, inputs: dict) 
     model.denoise(inputs["latent"], inputs["timestep"], model.text(["upper"] * 3), fusion)
     (noted,) = fusion.notes.values()
     shapes = [(one.rows, tuple(one.query.shape), tuple(one.reference_key.shape)) for one in noted]
-    assert shapes == [([2], (1, 48, 32), (1, 48, 32)), ([0], (1, 48, 32), (1, 96, 32))]
+    assert shapes == [([0], (1, 48, 32), (1, 96, 32)), ([2], (1, 48, 32), (1, 48, 32))]
 
 
 def test_an_attention_of_ones_own_reaches_every_layer(model: IGR, inputs: dict) -> None:

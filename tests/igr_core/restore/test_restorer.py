@@ -81,7 +81,7 @@ def test_guidance_by_hand(restorer: GarmentRestorer, view: GarmentView, guidance
     signals = [float(x) for x in alphas_cumprod(MODEL.noise)[timesteps]] + [1.0]
     rows, latent = [0, 1, 2], noise
     with torch.no_grad():
-        fusion = model.fusion(noise, rows, conditions.features, rows, conditions.image_features)
+        fusion = model.fusion(noise, rows, conditions.features, rows, conditions.image_features, kept=conditions.kept)
         for i, timestep in enumerate(timesteps):
             time = torch.full((3,), timestep)
             seeing = model.denoise(latent, time, model.text(CATEGORIES), fusion)
