@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +26,12 @@ def remote(url: str) -> tuple[Any, str] | None:
         raise IGRError(
             f"{url} cannot be opened ({error}): install the packages it needs, or copy it to a local folder."
         ) from error
+
+
+def read_location(location: str) -> bytes:
+    """Content of a file at a path or URL; raises IGRError if it is missing or cannot be read."""
+    folder, _, name = location.replace(os.sep, "/").rpartition("/")
+    return Folder(folder or ("/" if location.startswith("/") else ".")).read(name)
 
 
 class Folder:

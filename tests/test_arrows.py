@@ -33,7 +33,13 @@ HEADLESS = {
     },
 }
 """The only files of igr_core that may import these libraries."""
-OPTIONAL = {"pillow_heif": {"photo/image_files.py"}}
+OPTIONAL = {
+    "fsspec": {"storage.py"},
+    "jinja2": {"catalogue/report/contact_sheet.py"},
+    "pillow_heif": {"photo/image_files.py"},
+    "pyarrow": {"catalogue/report/report.py", "catalogue/table/rows.py"},
+    "ray": {"catalogue/engine/cluster.py"},
+}
 """Optional libraries, and the files that may use them."""
 WHEN_CALLED = ROOT / "igr_core" / "segmentation"
 """Imports transformers only inside functions, so the nodes may use this file: the host provides transformers."""
@@ -44,7 +50,8 @@ BELOW = {
     "detail": {"model", "photo"},
     "sampling": {"model"},
     "restore": {"model", "photo", "detail", "sampling"},
-    "cli": {"model", "photo", "segmentation", "detail", "sampling", "restore"},
+    "catalogue": {"model", "photo", "segmentation", "detail", "sampling", "restore"},
+    "cli": {"model", "photo", "segmentation", "detail", "sampling", "restore", "catalogue"},
 }
 """The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
 TRAINING_BELOW = {

@@ -1,9 +1,10 @@
-"""The commands `python -m igr_core restore`, `mask` and `inspect`."""
+"""The commands `python -m igr_core restore`, `catalogue`, `mask` and `inspect`."""
 
 from __future__ import annotations
 
 import typer
 
+from .catalogue import catalogue
 from .inspect import inspect
 from .mask import find_mask
 from .restore import restore
@@ -15,5 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("restore")(restore)
+app.command("catalogue")(catalogue)
 app.command("mask")(find_mask)
 app.command("inspect")(inspect)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,24 +14,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import IGRError, UsageError
 from ..included import INCLUDED_BUNDLE
-from ..sampling.presets import Preset, Sampler, chosen
+from ..sampling.presets import chosen
 from ..text import one_line
+from .restoring_options import (
+    BundlePath,
+    Detail,
+    Guidance,
+    GuidanceEnd,
+    GuidanceStart,
+    MinEvidence,
+    PresetName,
+    SamplerName,
+    Seed,
+    Size,
+    Steps,
+    Transparent,
+    ViewMode,
+    check_readable,
+    detailing_of,
+    restore_settings,
+)
 from .shared import DeviceOption, echo_line, one_sentence
 
 if TYPE_CHECKING:
     import torch
 
-    from ..model.bundle import BundleInfo
-    from ..restore.detailed import Detailing
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
-    from ..sampling.presets import Sampling
 
 # torch and diffusers are imported inside the functions so that --help is fast.
-
-
-View = Literal["whole", "focused"]
-"""Views of the photo, as in ViewConfig."""
 
 
 Person = Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")]
@@ -44,45 +55,6 @@ Category = Annotated[
     typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
 ]
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
-BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small (included)")]
-PresetName = Annotated[
-    Preset, typer.Option(help="Steps and guidance: the fastest, the recommended, or the paper's settings.")
-]
-Steps = Annotated[
-    int | None,
-    typer.Option(min=1, max=500, help="Denoising steps; more steps take longer.", show_default="from the preset"),
-]
-Guidance = Annotated[
-    float | None,
-    typer.Option(
-        min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.", show_default="from the preset"
-    ),
-]
-GuidanceStart = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0, max=1.0, help="Fraction of the process before which guidance is off.", show_default="from the preset"
-    ),
-]
-GuidanceEnd = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0, max=1.0, help="Fraction of the process after which guidance is off.", show_default="from the preset"
-    ),
-]
-SamplerName = Annotated[
-    Sampler | None, typer.Option(help="Sampler, named as in ComfyUI.", show_default="from the preset")
-]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")]
-Size = Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")]
-Transparent = Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")]
-ViewMode = Annotated[
-    View | None,
-    typer.Option(
-        help="Show the model the whole photo, or only the garment and its surroundings.",
-        show_default="from the bundle",
-    ),
-]
 Also = Annotated[
     list[Path] | None,
     typer.Option(help="Another photo of the same garment, with an --also-mask; may be repeated."),
@@ -91,18 +63,6 @@ AlsoMask = Annotated[list[Path] | None, typer.Option(help="Mask of the garment i
 EvidencePath = Annotated[
     Path | None,
     typer.Option(help="Evidence map to write (.png), white where a photo showed the garment, or a folder for maps."),
-]
-MinEvidence = Annotated[
-    float,
-    typer.Option(
-        min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to the folder set-aside."
-    ),
-]
-Detail = Annotated[
-    str | None,
-    typer.Option(
-        help="Width x height to which the garment is enlarged with the photo's own details.", show_default="off"
-    ),
 ]
 Candidates = Annotated[
     int, typer.Option(min=1, max=64, help="Number of seeds to try; the best match with the photo is kept.")
@@ -159,10 +119,10 @@ def restore(
     with one_sentence():
         info = Bundle.open(bundle).info
         sampling = chosen(preset, steps, guidance, guidance_start, guidance_end, sampler)
-        settings = _settings(info, size, view, sampling, seed, transparent, min_evidence)
-        settings = dataclasses.replace(settings, detailing=_detailing(settings, detail, candidates))
+        settings = restore_settings(info, size, view, sampling, seed, transparent, min_evidence)
+        settings = dataclasses.replace(settings, detailing=detailing_of(settings, detail, candidates))
         if settings.detailing or evidence is not None or also or min_evidence > 0:
-            _check_readable(info, settings)
+            check_readable(info, settings)
         place, in_folder = choose_device(device), person.is_dir()
         plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
         plan = _writable(plan, settings, in_folder, out, evidence, report_file)
@@ -178,59 +138,6 @@ def restore(
         _show_report(report, time.monotonic() - start, in_folder)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _settings(
-    info: BundleInfo,
-    size: str | None,
-    view: View | None,
-    sampling: Sampling,
-    seed: int,
-    transparent: bool,
-    min_evidence: float,
-) -> Settings:
-    from ..photo.inputs import parse_size
-    from ..restore.jobs import Settings
-    from ..sampling.schedule import ddim_timesteps
-
-    model = info.model
-    try:
-        ddim_timesteps(model.noise, sampling.steps)
-    except IGRError as error:
-        raise UsageError(f"--steps: {error}") from error
-    try:
-        canvas = parse_size(size, model.size_step) if size is not None else model.native_size
-    except IGRError as error:
-        raise UsageError(f"--size: {error}") from error
-    layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
-    crop = model.image_encoder.image_size
-    return Settings(canvas, layout, crop, sampling, seed, transparent, min_evidence=min_evidence)
-
-
-def _detailing(settings: Settings, detail: str | None, candidates: int) -> Detailing | None:
-    from ..detail.transfer import check_aspect
-    from ..photo.inputs import parse_size
-    from ..restore.detailed import Detailing
-
-    if detail is None:
-        return Detailing(candidates=candidates) if candidates > 1 else None
-    try:
-        size = parse_size(detail, 1)
-        check_aspect(size, settings.size)
-    except IGRError as error:
-        raise UsageError(f"--detail: {error}") from error
-    return Detailing(size, candidates=candidates)
-
-
-def _check_readable(info: BundleInfo, settings: Settings) -> None:
-    """Raise UsageError if the model has no attention to read, or if the attention maps are too large."""
-    from ..detail.heads import MOST_CELLS, coarsest_cells
-
-    if info.model.garmnet is None:
-        raise UsageError(f"{info.name} has no GarmNet, so there is no evidence to read: use another --bundle.")
-    f = info.model.vae.downscale
-    if coarsest_cells(info.model.denoiser, (settings.size[1] // f, settings.size[0] // f)) > MOST_CELLS:
-        raise UsageError("At this size, the attention maps are too large to read: choose a smaller --size.")
 
 
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +40,7 @@ def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: i
     path = Path(path)
     image = decode_image(path, str(path), max_pixels)
     if like_load_image and image.mode not in DEEP_MODES:
-        return _to_unit(image.convert("RGB"))
+        return unit_image(image.convert("RGB"))
     return _unit_photo(image, str(path))
 
 
@@ -49,15 +50,24 @@ def load_photo_and_mask(photo: str | Path, mask: str | Path) -> tuple[Tensor, Te
     Also raises IGRError for a photo that is transparent wherever its mask is white, as ComfyUI's MaskEditor saves it:
     over white, the garment would be gone.
     """
-    image, cover = decode_image(Path(photo), str(photo)), load_mask(mask)
+    image, cover = (decode_image(Path(path), str(path)) for path in (photo, mask))
+    return photo_and_mask_of_images(image, cover, str(photo), str(mask))
+
+
+def photo_and_mask_of_images(image: Image.Image, mask: Image.Image, name: str, mask_name: str) -> tuple[Tensor, Tensor]:
+    """A decoded photo (1, 3, H, W) and its decoded mask (1, 1, h, w), as load_photo_and_mask returns them.
+
+    Raises IGRError as it does, with the names given.
+    """
+    cover = mask_of_image(mask, mask_name)
     if image.has_transparency_data and image.size == (cover.shape[-1], cover.shape[-2]):
         alpha = torch.from_numpy(np.array(image.convert("RGBA").getchannel("A")))
         inside = cover[0, 0] >= MASK_THRESHOLD
         if bool(inside.any()) and not bool(alpha[inside].any()):
             raise IGRError(
-                f"{photo} is transparent wherever its mask is white, as MaskEditor saves it: use the original photo."
+                f"{name} is transparent wherever its mask is white, as MaskEditor saves it: use the original photo."
             )
-    return _unit_photo(image, str(photo)), cover
+    return _unit_photo(image, name), cover
 
 
 def load_mask(path: str | Path) -> Tensor:
@@ -67,6 +77,12 @@ def load_mask(path: str | Path) -> Tensor:
     """
     path = Path(path)
     return mask_of_image(decode_image(path, str(path)), str(path))
+
+
+def unit_image(image: Image.Image) -> Tensor:
+    """An 8-bit RGB image as (1, 3, H, W) float32 in 0..1."""
+    pixels = torch.from_numpy(np.array(image))  # (H, W, 3)
+    return pixels.permute(2, 0, 1)[None].contiguous().float().div_(255)  # (1, 3, H, W)
 
 
 def photo_of_image(image: Image.Image, name: str) -> Image.Image:
@@ -88,7 +104,16 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
 
     Raises IGRError for a wrong shape, NaN, a file type that cannot hold the image, or a failed write.
     """
-    path = Path(path)
+    data = encode_image(image, Path(path), mode)
+    with atomic_file(Path(path)) as temporary:
+        temporary.write_bytes(data)
+
+
+def encode_image(image: Tensor, path: Path, mode: Literal["L", "RGB", "RGBA"] = "RGB") -> bytes:
+    """One image (C, H, W) or (1, C, H, W) in 0..1 as the content of a file with the name of `path`.
+
+    Raises IGRError for a wrong shape, NaN, or a file type that cannot hold the image.
+    """
     check_image_name(path, mode)
     if image.ndim == 4 and image.shape[0] == 1:
         image = image[0]
@@ -97,9 +122,10 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     if not bool(torch.isfinite(image).all()):
         raise IGRError(f"{path} was not written: the image contains NaN or infinite values.")
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, C)
+    content = io.BytesIO()
     encoded = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
-    with atomic_file(path) as temporary:
-        encoded.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
+    encoded.save(content, format=_FORMATS[path.suffix.lower()], quality=95)
+    return content.getvalue()
 
 
 def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
@@ -115,9 +141,4 @@ def _unit_photo(image: Image.Image, name: str) -> Tensor:
     if image.mode in DEEP_MODES:
         grey = torch.from_numpy(deep_values(image, name))
         return grey.expand(1, 3, -1, -1).contiguous()
-    return _to_unit(over_white(to_srgb(image)))
-
-
-def _to_unit(image: Image.Image) -> Tensor:
-    pixels = torch.from_numpy(np.array(image))  # (H, W, 3)
-    return pixels.permute(2, 0, 1)[None].contiguous().float().div_(255)  # (1, 3, H, W)
+    return unit_image(over_white(to_srgb(image)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,17 +77,39 @@ def restore_detailed(
 
     Raises IGRError as GarmentRestorer.restore_with_evidence does.
     """
-    views = [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
-    view = join_views(views)
+    view = join_views(different_views(views))
     found = _candidates(restorer, view, category, detailing.candidates, sampling, seed, progress)
-    best = found[0]
-    alpha = garment_alpha(best.image)
-    visible = evidence_map(best.evidence, alpha[0])
-    image = best.image
+    image, visible, seen, note = presented(found[0].image, found[0].evidence, view, detailing)
+    return Detailed(image, visible, seen, note, found)
+
+
+def different_views(views: Sequence[GarmentView]) -> list[GarmentView]:
+    """Views of one photo each, without those that show the same as an earlier one."""
+    return [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
+
+
+class Presented(NamedTuple):
+    """A restored garment with its evidence, as users see it."""
+
+    image: Tensor
+    """(1, 3, h, w) in 0..1, at the working size or enlarged with details."""
+    visible: Tensor
+    """(1, 1, H, W) in 0..1, the evidence map at the working size."""
+    seen: float
+    """Fraction of the garment's area that was visible."""
+    note: str
+    """One sentence on what was not visible."""
+
+
+def presented(restored: Tensor, evidence: Evidence, view: GarmentView, detailing: Detailing) -> Presented:
+    """Present a restored garment (1, 3, H, W): its evidence map and, if wanted, the details of its photos' `view`."""
+    alpha = garment_alpha(restored)
+    visible = evidence_map(evidence, alpha[0])
+    image = restored
     if detailing.size is not None:
         photos = source_photos(view)
-        image = transfer_details(image[0], alpha[0], best.evidence, photos, detailing.size, detailing.transfer)[0][None]
-    return Detailed(image, visible[None], seen_fraction(visible, alpha[0]), describe(visible, alpha[0]), found)
+        image = transfer_details(restored[0], alpha[0], evidence, photos, detailing.size, detailing.transfer)[0][None]
+    return Presented(image, visible[None], seen_fraction(visible, alpha[0]), describe(visible, alpha[0]))
 
 
 def _candidates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..text import is_decoded
 
 NOT_NAMED = ("thumbs.db", "desktop.ini")
 """Files that operating systems put into folders of images, in lower case."""
+_NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
+"""Name of a garment's further photo, without its extension: the first photo's name and a number."""
 _TABLES = (".csv", ".json", ".txt")
 
 CategoryOf = Callable[[Path], str]
@@ -160,3 +163,23 @@ def _read_table(path: Path) -> dict[str, str]:
             return table
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error
+
+
+def first_photo(name: str, names: dict[str, str]) -> str | None:
+    """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo.
+
+    `names` has every photo's name by its name_key, because case and Unicode form may differ between a garment's photos.
+    """
+    numbered = _NUMBERED.fullmatch(name)
+    first = None
+    if numbered is not None:
+        first = numbered[1] if numbered[1] in names.values() else names.get(name_key(numbered[1]))
+    if first is None or first_photo(first, names) is not None:
+        return None
+    return first
+
+
+def photo_order(name: str) -> tuple[str, int]:
+    """Key that sorts the photos of a garment by their numbers, after the garment's first photo."""
+    numbered = _NUMBERED.fullmatch(name)
+    return (name, 0) if numbered is None else (numbered[1], int(numbered[2]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +13,19 @@ from ..outputs import check_folder
 from ..photo.image_files import name_key
 from ..photo.images import check_image_name
 from ..photo.view import MOST_PHOTOS
-from .pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
+from .pairing import (
+    CategoryOf,
+    Pair,
+    first_photo,
+    list_images,
+    one_category,
+    pair_by_name,
+    photo_order,
+    read_categories,
+)
 
 _SET_ASIDE, _CANDIDATES = "set-aside", "candidates"
 """Folders beside the other images, for garments with too little evidence and for images of all candidates."""
-_NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
-"""Name of a garment's further photo, without its extension: the first photo's name and a number."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
     names |= {path.stem: path.stem for path in list_images(persons)}  # two photos may differ in case only
 
     def category_of_garment(photo: Path) -> str:
-        first = _first_photo(photo.stem, names)
+        first = first_photo(photo.stem, names)
         return category_of(photo if first is None else photo.with_name(f"{first}{photo.suffix}"))
 
     try:
@@ -166,28 +172,14 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
     return Plan(tuple(jobs), {**found.failed, **failed}, found.ignored)
 
 
-def _first_photo(name: str, names: dict[str, str]) -> str | None:
-    """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo.
-
-    `names` has every photo's name by its name_key, because case and Unicode form may differ between a garment's photos.
-    """
-    numbered = _NUMBERED.fullmatch(name)
-    first = None
-    if numbered is not None:
-        first = numbered[1] if numbered[1] in names.values() else names.get(name_key(numbered[1]))
-    if first is None or _first_photo(first, names) is not None:
-        return None
-    return first
-
-
 def _grouped(pairs: Sequence[Pair], names: dict[str, str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
     """First photos, further photos by the name of their first, and error messages for those without a first photo."""
     known = {pair.photo.stem: pair for pair in pairs}
     first: list[Pair] = []
     more: dict[str, list[Pair]] = {}
     failed: dict[str, str] = {}
-    for pair in sorted(pairs, key=lambda one: _order(one.photo.stem)):
-        base = _first_photo(pair.photo.stem, names)
+    for pair in sorted(pairs, key=lambda one: photo_order(one.photo.stem)):
+        base = first_photo(pair.photo.stem, names)
         if base is None:
             first.append(pair)
         elif base not in known:
@@ -197,11 +189,6 @@ def _grouped(pairs: Sequence[Pair], names: dict[str, str]) -> tuple[list[Pair], 
         else:
             more[base].append(pair)
     return first, more, failed
-
-
-def _order(name: str) -> tuple[str, int]:
-    numbered = _NUMBERED.fullmatch(name)
-    return (name, 0) if numbered is None else (numbered[1], int(numbered[2]))
 
 
 def _check_outputs(jobs: Sequence[Job]) -> None:

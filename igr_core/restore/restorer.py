@@ -26,7 +26,7 @@ from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from ..sampling.loop import Conditions, Progress, categories_of_photos, sample_latents
 from ..sampling.presets import PAPER, Sampling
-from ..sampling.schedule import ddim_timesteps, draw_noise
+from ..sampling.schedule import Seeds, ddim_timesteps, draw_noise
 from .background_removal import garment_alpha
 from .reading import read_attention
 
@@ -131,7 +131,7 @@ class GarmentRestorer:
         category: str | Sequence[str],
         sampling: Sampling = PAPER,
         *,
-        seed: int = 0,
+        seed: Seeds = 0,
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
         progress: Progress | None = None,
@@ -140,8 +140,9 @@ class GarmentRestorer:
         """Restore the garments in B photos: (B, 3, H, W) in 0..1 at the view's size.
 
         `photos` lists the indices of each garment's photos if a garment appears in several; None means one garment per
-        photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or if `photos`
-        does not list every photo of the view exactly once.
+        photo. Garment i has the seed + i or, if there are several, its own `seed`. Raises IGRError for an unknown
+        category, a step count out of range, an unsupported size, a wrong number of seeds, or if `photos` does not list
+        every photo of the view exactly once.
         """
         strengths = reference_strength, image_prompt_strength
         latent, _ = self._sample(view, category, sampling, seed, strengths, progress, photos, None)
@@ -153,7 +154,7 @@ class GarmentRestorer:
         category: str | Sequence[str],
         sampling: Sampling = PAPER,
         *,
-        seed: int = 0,
+        seed: Seeds = 0,
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
         progress: Progress | None = None,
@@ -207,7 +208,7 @@ class GarmentRestorer:
         view: GarmentView,
         category: str | Sequence[str],
         sampling: Sampling,
-        seed: int,
+        seed: Seeds,
         strengths: tuple[float, float],
         progress: Progress | None,
         photos: Sequence[tuple[int, ...]] | None,
@@ -218,6 +219,8 @@ class GarmentRestorer:
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
             raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
+        if not isinstance(seed, int) and len(seed) != count:
+            raise IGRError(f"There are {len(seed)} seeds for {count} garments: use one per garment.")
         categories = [category] * count if isinstance(category, str) else list(category)
         self.check(categories, count, sampling.steps, view)
         conditions = self.conditions(view, categories, photos) if conditions is None else conditions

@@ -13,7 +13,7 @@ from ..model.igr import IGR
 from ..model.pruning import Kept
 from .presets import PAPER, Sampling
 from .samplers import plan_steps
-from .schedule import guide, is_guided
+from .schedule import Seeds, guide, is_guided
 
 Progress = Callable[[int, int], None]
 """Called after each step with (steps done, total steps)."""
@@ -54,7 +54,7 @@ def sample_latents(
     conditions: Conditions,
     sampling: Sampling = PAPER,
     *,
-    seed: int = 0,
+    seed: Seeds = 0,
     reference_strength: float = 1.0,
     image_prompt_strength: float = 1.0,
     progress: Progress | None = None,
@@ -62,7 +62,7 @@ def sample_latents(
     """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
 
     Steps with guidance add B unconditional rows, which see no condition and do not pay for one. `seed` is for samplers
-    that add noise; image i uses seed + i. Raises IGRError for an unsupported step count.
+    that add noise. Raises IGRError for an unsupported step count.
     """
     count, config = noise.shape[0], model.config.noise
     timesteps, step = plan_steps(config, sampling.sampler, sampling.steps, seed)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..model.config import NoiseConfig
 from .presets import Sampler
-from .schedule import alphas_cumprod, clean_estimate, ddim_step, ddim_timesteps, draw_noise
+from .schedule import Seeds, alphas_cumprod, clean_estimate, ddim_step, ddim_timesteps, draw_noise, shifted
 
 Step = Callable[[int, Tensor, Tensor], Tensor]
 """Index of the step, latents (B, C, h, w), and the denoiser's prediction for them -> the next latents."""
@@ -24,10 +24,10 @@ _SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
-def plan_steps(config: NoiseConfig, sampler: Sampler, steps: int, seed: int) -> tuple[list[int], Step]:
+def plan_steps(config: NoiseConfig, sampler: Sampler, steps: int, seed: Seeds) -> tuple[list[int], Step]:
     """The timesteps of one sampling run, decreasing, and the function that takes its steps in this order.
 
-    `seed` is the first image's seed; image i uses seed + i. Raises IGRError for an unsupported step count.
+    Samplers that add noise draw it with these seeds. Raises IGRError for an unsupported step count.
     """
     timesteps = ddim_timesteps(config, steps)
     if sampler in _SOLVERS:
@@ -41,7 +41,7 @@ def plan_steps(config: NoiseConfig, sampler: Sampler, steps: int, seed: int) -> 
         clean, kept = clean_estimate(latent, predicted, signals[number], config.prediction_type), signals[number + 1]
         if kept == 1.0:
             return clean
-        noise = draw_noise(latent.shape, seed + _SEEDS_APART * (number + 1)).to(latent)
+        noise = draw_noise(latent.shape, shifted(seed, _SEEDS_APART * (number + 1))).to(latent)
         return kept**0.5 * clean + (1 - kept) ** 0.5 * noise
 
     return timesteps, lcm if sampler == "lcm" else ddim

@@ -76,10 +76,20 @@ def is_guided(timestep: int, config: NoiseConfig, start: float, end: float) -> b
     return (1 - end) * last <= timestep <= (1 - start) * last
 
 
-def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
-    """Initial noise (B, C, h, w) in float32; image i uses `seed + i`, so a batch equals single runs."""
-    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(seed + i)) for i in range(shape[0])]
+Seeds = int | Sequence[int]
+"""The seed of the first image, from which image i has the seed + i, or one seed per image."""
+
+
+def draw_noise(shape: Sequence[int], seed: Seeds) -> Tensor:
+    """Noise (B, C, h, w) in float32; each image has a seed of its own, so a batch equals single runs."""
+    seeds = range(seed, seed + shape[0]) if isinstance(seed, int) else seed
+    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(one)) for one in seeds]
     return torch.stack(rows)
+
+
+def shifted(seed: Seeds, by: int) -> Seeds:
+    """Seeds that differ from these by a number."""
+    return seed + by if isinstance(seed, int) else [one + by for one in seed]
 
 
 def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:

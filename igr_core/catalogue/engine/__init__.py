@@ -1,0 +1,1 @@
+"""Run the stages in this process or on a Ray cluster."""

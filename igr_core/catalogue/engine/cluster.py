@@ -1,0 +1,39 @@
+"""Connect to a Ray cluster."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import IGRError
+
+PATIENCE = 10.0
+"""Seconds to wait for an answer at an address."""
+
+
+def import_ray(what: str) -> Any:
+    """Import Ray; raises IGRError, with `what` needs it, if it is not installed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise IGRError(f"{what} needs Ray: run `pip install 'ray[data]'` on all machines.") from error
+    return ray
+
+
+def connect(ray: Any, address: str, packages: Sequence[Path], environment: Mapping[str, str]) -> None:
+    """Connect to a cluster, to which the code of `packages` is sent; its workers get the `environment` variables.
+
+    `address` is auto for this machine's cluster, HOST:PORT, or ray://HOST:PORT. Raises IGRError if there is no cluster.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdigit():
+            socket.create_connection((host, int(port)), PATIENCE).close()  # Ray would try for many minutes
+        runtime = {"py_modules": [str(folder) for folder in packages], "env_vars": dict(environment)}
+        ray.init(address, runtime_env=runtime, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise IGRError(
+            f"No Ray cluster was found at {address} ({error}): start one with `ray start --head`, and pass its address."
+        ) from error

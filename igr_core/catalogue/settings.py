@@ -1,0 +1,70 @@
+"""Settings of a catalogue run, and the folders of its output."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..files import sha256
+from ..restore.jobs import Settings
+from ..storage import Folder
+
+GARMENTS, ASIDE, EVIDENCE, THUMBNAILS = "garments", "set-aside", "evidence", "thumbnails"
+"""Folders with the images."""
+RECORDS, BEGUN = ".records", ".begun"
+"""Folders with results that are not in the report yet, and with notes on work in progress."""
+
+
+@dataclass(frozen=True)
+class CatalogueSettings:
+    """Settings shared by all garments of a run."""
+
+    restore: Settings
+    """Size, view, sampling and what else `restore` also has."""
+    bundle: str
+    """Path of the bundle."""
+    parser: str | None = None
+    """Folder of the human parser that finds garments by their category; None if none may be needed."""
+    segmenter: str | None = None
+    """Path of SAM 2, which finds garments in boxes and refines the parser's masks; None to use masks as they are."""
+    image_type: Literal["png", "webp"] = "png"
+    """Type of the images of garments."""
+    evidence: bool = True
+    """Measure how much of each garment was visible, and write a map of it."""
+    batch: int = 8
+    """Number of garments that are restored together."""
+
+    @functools.cached_property
+    def model(self) -> str:
+        """Start of the SHA-256 of the bundle."""
+        return sha256(self.bundle)[:16]
+
+    @functools.cached_property
+    def in_words(self) -> str:
+        """The settings that determine the images, as JSON."""
+        own = dataclasses.asdict(self.restore)
+        own |= {"image_type": self.image_type, "evidence": self.evidence}
+        for name, path in (("parser", self.parser), ("segmenter", self.segmenter)):
+            own[name] = None if path is None else Path(path).name  # where a model is does not matter
+        return json.dumps(own, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output folder of a run."""
+
+    url: str
+    """Path or URL of the folder."""
+
+    def folder(self, name: str) -> Folder:
+        """One of the folders in it."""
+        return Folder(self.url).below(name)
+
+    @property
+    def root(self) -> Folder:
+        """The folder itself."""
+        return Folder(self.url)

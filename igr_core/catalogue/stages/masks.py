@@ -1,0 +1,78 @@
+"""Find the masks of photos that have none, by category or in a box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import IGRError
+from ...model.config import CATEGORIES
+from ...segmentation.candidates import choose
+from ...segmentation.human_parser import HumanParser
+from ...segmentation.refinement import describe, refine_mask
+from ...segmentation.sam2_prompt import Box, Prompt
+from ...segmentation.segmenter import Segmenter
+
+
+class FoundMask(NamedTuple):
+    """A mask that was found."""
+
+    mask: Tensor
+    """(1, 1, H, W), 0 or 1, on the CPU."""
+    category: str
+    """upper, lower or full."""
+    note: str
+    """Description of the mask in words."""
+
+
+class MaskFinder:
+    """Finds masks with a human parser and SAM 2, each of which is loaded when it is first needed."""
+
+    def __init__(self, parser: str | None, segmenter: str | None, device: torch.device) -> None:
+        self._parser_path, self._segmenter_path, self._device = parser, segmenter, device
+        self._parser: HumanParser | None = None
+        self._segmenter: Segmenter | None = None
+
+    def find(self, photo: Tensor, category: str, box: Box | None) -> FoundMask:
+        """The mask of the garment of a category, or the object in a box, in a photo (1, 3, H, W) in 0..1.
+
+        Raises IGRError if there is no such garment, if the box is outside the photo, or if the model that is needed is
+        not among the settings.
+        """
+        if box is not None:
+            return self._in_box(photo, category, box)
+        parser = self._loaded_parser()
+        mask, (found,) = parser.garments(photo, category)
+        mask, share = mask.cpu(), None
+        if self._segmenter_path is not None:
+            segmenter = self._loaded_segmenter()
+            embedding = segmenter.embed(photo)
+            mask, share = refine_mask(mask, lambda prompt: segmenter.masks(embedding, prompt))
+        return FoundMask(mask.cpu(), found, describe(found, mask, share))
+
+    def _in_box(self, photo: Tensor, category: str, box: Box) -> FoundMask:
+        if category not in CATEGORIES:
+            raise IGRError("The row has a box, but no category: use upper, lower or full.")
+        segmenter = self._loaded_segmenter()
+        prompt = Prompt(box=box)
+        prompt.check((photo.shape[-1], photo.shape[-2]))  # before SAM 2's slow encoder
+        mask = choose(*segmenter.masks(segmenter.embed(photo), prompt)).cpu()
+        return FoundMask(mask, category, describe(category, mask))
+
+    def _loaded_parser(self) -> HumanParser:
+        if self._parser is None:
+            if self._parser_path is None:
+                raise IGRError("The photo has no mask: add one to the table, or use --parser.")
+            self._parser = HumanParser.from_folder(self._parser_path, self._device)
+        return self._parser
+
+    def _loaded_segmenter(self) -> Segmenter:
+        if self._segmenter is None:
+            if self._segmenter_path is None:
+                raise IGRError("A box needs SAM 2: use --segmenter.")
+            path = Path(self._segmenter_path)
+            self._segmenter = (Segmenter.from_folder if path.is_dir() else Segmenter.from_file)(path, self._device)
+        return self._segmenter

@@ -1,0 +1,208 @@
+"""The second stage: find the masks that are missing, and restore garments in batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...detail.candidates import agreement
+from ...detail.evidence import Evidence
+from ...errors import IGRError, is_out_of_memory
+from ...photo.images import unit_image
+from ...photo.view import GarmentView, join_views
+from ...restore.background_removal import cutout_warnings, to_rgba
+from ...restore.detailed import Detailing, different_views, presented
+from ...restore.restorer import GarmentRestorer
+from ..ledger import Ledger, guarded
+from ..settings import BEGUN, CatalogueSettings, Output
+from ..table.items import Item
+from .loading import CRASHED, Loaded, view_of
+from .masks import MaskFinder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored garment, or the reason why there is none."""
+
+    item: Item
+    """The garment."""
+    category: str = ""
+    """upper, lower or full; empty if it was not found."""
+    image: Tensor | None = None
+    """(1, 3, H, W), or (1, 4, H, W) with a transparent background, in 0..1; None if the garment failed."""
+    visible: Tensor | None = None
+    """(1, 1, H, W), the evidence map in 0..1; None if it was not measured."""
+    person: Tensor | None = None
+    """(1, 3, H, W), the view of the first photo in 0..1."""
+    evidence: float | None = None
+    """Fraction of the garment that was visible; None if it was not measured."""
+    agreement: float | None = None
+    """Agreement of the garment with its photos, 0..1; None if it was not measured."""
+    warnings: tuple[str, ...] = ()
+    """Warnings about the photos and the result."""
+    note: str = ""
+    """One sentence on what was not visible; empty if that was not measured."""
+    error: str = ""
+    """Error message if the garment failed."""
+    crashed: bool = False
+    """Whether the garment kills its workers."""
+    seconds: float = 0.0
+    """Time for its masks and restoration, including its share of its batch."""
+
+    @property
+    def name(self) -> str:
+        """Name of the garment."""
+        return self.item.name
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A garment with all of its views."""
+
+    loaded: Loaded
+    category: str
+    views: tuple[GarmentView, ...]
+    """Views of one photo each, all different."""
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+class Restoring:
+    """Restores garments with models that stay loaded."""
+
+    def __init__(
+        self,
+        settings: CatalogueSettings,
+        output: Output,
+        device: str | torch.device = "cpu",
+        restorer: GarmentRestorer | None = None,
+    ) -> None:
+        """Load the bundle in half precision on a GPU, unless a `restorer` is passed. Raises IGRError as it does."""
+        device = torch.device(device)
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self._settings = settings
+        self._ledger = Ledger(output.folder(BEGUN))
+        self._restorer = restorer or GarmentRestorer.from_bundle(settings.bundle, device, dtype)
+        self._masks = MaskFinder(settings.parser, settings.segmenter, device)
+
+    def __call__(self, given: Sequence[Loaded]) -> list[Restored]:
+        """Restore garments, in any order; those that fail have an error message."""
+        failed = [Restored(one.item, error=one.error, crashed=one.crashed) for one in given if one.error]
+        good = [one for one in given if not one.error]
+        return failed + list(guarded(self._ledger, good, self._restore_all, _crashed))
+
+    def _restore_all(self, given: Sequence[Loaded]) -> list[Restored]:
+        done: list[Restored] = []
+        ready: list[_Ready] = []
+        for one in given:
+            try:
+                ready.append(self._ready(one))
+            except Exception as error:
+                done.append(Restored(one.item, error=_sentence(error, one.name), warnings=one.warnings))
+        return done + self._restored(ready)
+
+    def _restored(self, ready: Sequence[_Ready]) -> list[Restored]:
+        """Restore garments together or, if that fails, one by one, so that a garment cannot fail because of another."""
+        if not ready:
+            return []
+        start = time.monotonic()
+        try:
+            images, evidences = self._sample(ready)
+        except Exception as error:
+            if len(ready) > 1:
+                return [result for one in ready for result in self._restored([one])]
+            return [self._failed(ready[0], error)]
+        share = (time.monotonic() - start) / len(ready)
+        return [
+            self._finish(one, image, evidence, share)
+            for one, image, evidence in zip(ready, images.split(1), evidences, strict=True)
+        ]
+
+    def _ready(self, one: Loaded) -> _Ready:
+        """Find the masks that are missing; a further photo without a mask is left out. Raises IGRError."""
+        start, category = time.monotonic(), one.item.category
+        views, warnings = [], list(one.warnings)
+        for number, (given, photo) in enumerate(zip(one.views, one.photos, strict=True)):
+            try:
+                if not isinstance(given, GarmentView):
+                    person = unit_image(given)
+                    found = self._masks.find(person, category, photo.box)
+                    given = view_of(person, found.mask, found.category, self._settings, photo.path)
+                    category = found.category
+            except IGRError as error:
+                if number == 0:
+                    raise
+                warnings.append(f"Restored without {photo.path}: {error}")
+                continue
+            views.append(given)
+            warnings += given.warnings
+        distinct = tuple(dict.fromkeys(warnings))
+        return _Ready(one, category, tuple(different_views(views)), distinct, time.monotonic() - start)
+
+    def _sample(self, ready: Sequence[_Ready]) -> tuple[Tensor, Sequence[Evidence | None]]:
+        own = self._settings.restore
+        views = [dataclasses.replace(view, photo=None, photo_mask=None) for one in ready for view in one.views]
+        photos, start = [], 0
+        for one in ready:
+            photos.append(tuple(range(start, start + len(one.views))))
+            start += len(one.views)
+        categories = [one.category for one in ready]
+        view, seed = join_views(views), [own.seed] * len(ready)  # the same for every garment, however it is batched
+        if self._settings.evidence:
+            return self._restorer.restore_with_evidence(view, categories, own.sampling, seed=seed, photos=photos)
+        images = self._restorer.restore(view, categories, own.sampling, seed=seed, photos=photos)
+        return images, [None] * len(ready)
+
+    def _finish(self, one: _Ready, image: Tensor, evidence: Evidence | None, share: float) -> Restored:
+        start, warnings = time.monotonic(), list(one.warnings)
+        visible, seen, score, note = None, None, None, ""
+        try:
+            view = join_views(one.views)
+            if evidence is not None:
+                score = agreement(image[0], view.person, evidence)
+                image, visible, seen, note = presented(
+                    image, evidence, view, self._settings.restore.detailing or Detailing()
+                )
+            if self._settings.restore.transparent:
+                cut = to_rgba(image)
+                warnings += cutout_warnings(image, cut[:, 3:], view.mask[:1])
+                image = cut
+        except Exception as error:
+            return self._failed(one, error)
+        seconds = one.seconds + share + time.monotonic() - start
+        return Restored(
+            one.loaded.item,
+            one.category,
+            image,
+            visible,
+            view.person[:1],
+            seen,
+            score,
+            tuple(warnings),
+            note,
+            seconds=seconds,
+        )
+
+    def _failed(self, one: _Ready, error: Exception) -> Restored:
+        return Restored(one.loaded.item, one.category, warnings=one.warnings, error=_sentence(error, one.loaded.name))
+
+
+def _sentence(error: Exception, name: str) -> str:
+    if isinstance(error, IGRError):
+        return str(error)
+    if is_out_of_memory(error):
+        return "Out of memory: choose a smaller --size."
+    logger.error("Unexpected error for %s", name, exc_info=error)  # a bug: the run continues with the other garments
+    return f"Unexpected error ({error}): please report this."
+
+
+def _crashed(one: Loaded) -> Restored:
+    return Restored(one.item, error=CRASHED, crashed=True, warnings=one.warnings)

@@ -1,0 +1,1 @@
+"""Read the table of a catalogue, and group its rows into garments."""

@@ -1,0 +1,139 @@
+"""Group the rows of a table into garments, with one or several photos each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...errors import IGRError
+from ...model.config import CATEGORIES
+from ...photo.image_files import name_key
+from ...photo.view import MOST_PHOTOS
+from ...ranges import shown
+from ...segmentation.labels import AUTO
+from ...segmentation.sam2_prompt import Box
+from .rows import Row, stem
+
+LONGEST_NAME = 200
+"""Maximum length of a garment's name in bytes, which leaves room for extensions."""
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of a garment."""
+
+    path: str
+    """Path or URL of the photo."""
+    mask: str = ""
+    """Path or URL of its mask; empty if the mask must be found."""
+    box: Box | None = None
+    """Box (x0, y0, x1, y1) around the garment, in pixels of the upright photo."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A garment to restore."""
+
+    name: str
+    """Name of the garment's files, without an extension."""
+    category: str
+    """upper, lower, full or auto."""
+    photos: tuple[Photo, ...]
+    """The photos that show it."""
+
+
+class Items(NamedTuple):
+    """The garments of a table."""
+
+    items: tuple[Item, ...]
+    """Garments to restore, in the order of their first rows."""
+    failed: dict[str, tuple[str, str]]
+    """Photo and error message for each row or garment that is not valid, by name."""
+
+
+def items_of(rows: Sequence[Row], category: str = AUTO) -> Items:
+    """Group rows by garment; `category` is the category of rows without one.
+
+    A row without a name takes the name of its garment, or that of its photo, to which the category is added if several
+    rows have this photo.
+    """
+    several = _repeated([name_key(stem(row.photo)) for row in rows if not (row.name or row.garment)])
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(f"garment {row.garment}" if row.garment else f"row {row.number}", []).append(row)
+    items: list[Item] = []
+    failed: dict[str, tuple[str, str]] = {}
+    taken: dict[str, int] = {}
+    for group in groups.values():
+        first = group[0]
+        try:
+            item = _item(group, category, several)
+            other = taken.setdefault(name_key(item.name), first.number)
+            if other != first.number:
+                raise IGRError(
+                    f"Its files would overwrite those of row {other}, {item.name}: give one of the rows another name."
+                )
+            items.append(item)
+        except IGRError as error:
+            failed[f"row {first.number}"] = first.photo, str(error)
+    return Items(tuple(items), failed)
+
+
+def _item(group: Sequence[Row], default: str, several: set[str]) -> Item:
+    categories, names = ({getattr(row, one) for row in group if getattr(row, one)} for one in ("category", "name"))
+    for what, found in (("categories", categories), ("names", names)):
+        if len(found) > 1:
+            raise IGRError(f"The garment has the {what} {', '.join(sorted(found))}: use the same in all of its rows.")
+    if len(group) > MOST_PHOTOS:
+        raise IGRError(f"The garment has {len(group)} photos, but can have at most {MOST_PHOTOS}: remove some rows.")
+    category = next(iter(categories), default)
+    if category not in (*CATEGORIES, AUTO):
+        raise IGRError(f"The category is {shown(category)}: use upper, lower, full or auto.")
+    photos = tuple(_photo(row, category) for row in group)
+    return Item(_name(group[0], next(iter(names), ""), category, several), category, photos)
+
+
+def _photo(row: Row, category: str) -> Photo:
+    if not row.photo:
+        raise IGRError("The row has no photo: add its path.")
+    if row.mask and row.box:
+        raise IGRError("The row has a mask and a box: keep one of them.")
+    if (row.mask or row.box) and category == AUTO:
+        raise IGRError(
+            f"The row has a {'mask' if row.mask else 'box'}, but no category: use upper, lower or full in its column "
+            "category, or as --category for all rows."
+        )
+    return Photo(row.photo, row.mask, _box(row.box) if row.box else None)
+
+
+def _box(text: str) -> Box:
+    numbers = [float(one) for one in _NUMBER.findall(text)]
+    if len(numbers) != 4:
+        raise IGRError(f"The box is {shown(text)}: use four numbers in pixels, such as 120 80 420 640 (x0 y0 x1 y1).")
+    left, top, right, bottom = numbers
+    return (left, top, right, bottom)
+
+
+def _name(row: Row, given: str, category: str, several: set[str]) -> str:
+    name = given or row.garment
+    if not name:
+        name = stem(row.photo)
+        if name_key(name) in several:
+            name = f"{name}-{category}"
+    if _UNSAFE.search(name) or name != name.strip(" .") or not name:
+        raise IGRError(
+            f"The name {shown(name)} cannot be used for files: use letters, digits, hyphens and underscores."
+        )
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise IGRError(f"The name has {len(name)} characters: use a shorter one in the column name.")
+    return name
+
+
+def _repeated(names: Sequence[str]) -> set[str]:
+    seen: set[str] = set()
+    return {name for name in names if name in seen or seen.add(name)}

@@ -1,0 +1,271 @@
+"""The command `python -m igr_core catalogue`: restore every garment of a table, and report on them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import IGRError, UsageError
+from ..included import INCLUDED_BUNDLE, INCLUDED_PARSER
+from ..sampling.presets import chosen
+from .restoring_options import (
+    BundlePath,
+    Detail,
+    Guidance,
+    MinEvidence,
+    PresetName,
+    SamplerName,
+    Seed,
+    Size,
+    Steps,
+    Transparent,
+    ViewMode,
+    check_readable,
+    detailing_of,
+    restore_settings,
+)
+from .shared import DeviceOption, echo_line, note_included_model, one_sentence
+
+if TYPE_CHECKING:
+    from ..catalogue.report.outcome import Outcome
+    from ..catalogue.report.report import Report
+    from ..catalogue.run import Engine, Plan
+    from ..catalogue.settings import CatalogueSettings, Output
+
+_NEEDED = ("jinja2", "pyarrow")
+_SHOWN = 20
+"""Number of garments that failed whose errors are printed; the report has all."""
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Table (.csv or .parquet) with a column photo and optionally mask, box, category, name and garment, or a "
+        "folder of photos; a path or a URL such as s3://bucket/table.csv."
+    ),
+]
+Out = Annotated[str, typer.Option(help="Folder to write garments and the report to; a path or a URL.")]
+Masks = Annotated[str | None, typer.Option(help="For a folder of photos: folder of masks with the same names.")]
+Category = Annotated[
+    Literal["auto", "upper", "lower", "full"],
+    typer.Option(help="Category of rows without one; auto finds the largest garment in the photo."),
+]
+Parser = Annotated[
+    Path,
+    typer.Option(
+        help="Human parser that finds garments without a mask, a folder in transformers' layout.",
+        show_default="the included one",
+    ),
+]
+SegmenterPath = Annotated[
+    Path | None,
+    typer.Option(
+        help="SAM 2, which finds garments in boxes and refines the parser's masks: a folder or a file.",
+        show_default="off",
+    ),
+]
+ImageType = Annotated[Literal["png", "webp"], typer.Option("--format", help="Type of the images of garments.")]
+WithEvidence = Annotated[
+    bool, typer.Option("--evidence/--no-evidence", help="Measure how much of each garment was visible in its photos.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, max=64, help="Number of garments to restore together.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Run on a Ray cluster: auto for this machine's cluster, HOST:PORT or ray://HOST:PORT.",
+        show_default="run in this process",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=10_000, help="With --ray: copies of the model.", show_default="one per GPU or two CPUs"),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also restore garments that earlier runs restored.")]
+RetryCrashed = Annotated[
+    bool, typer.Option("--retry-crashed", help="Also try garments again at which two workers died in earlier runs.")
+]
+
+
+def catalogue(
+    source: Source,
+    out: Out,
+    masks: Masks = None,
+    category: Category = "auto",
+    parser: Parser = INCLUDED_PARSER,
+    segmenter: SegmenterPath = None,
+    bundle: BundlePath = INCLUDED_BUNDLE,
+    preset: PresetName = "standard",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    sampler: SamplerName = None,
+    seed: Seed = 0,
+    size: Size = None,
+    view: ViewMode = None,
+    detail: Detail = None,
+    transparent: Transparent = False,
+    image_type: ImageType = "png",
+    evidence: WithEvidence = True,
+    min_evidence: MinEvidence = 0.0,
+    batch: BatchSize = 8,
+    ray: RayAddress = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+    retry_crashed: RetryCrashed = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Restore every garment of a catalogue, and report on them.
+
+    Writes garments, evidence maps, and a report as CSV, Parquet and a web page. A run can be stopped and continued with
+    the same command. Garments that fail are listed, and do not stop the others.
+    """
+    with one_sentence():
+        _check_packages()
+        _check_options(evidence, detail, min_evidence, workers, ray)
+        from ..catalogue.settings import CatalogueSettings, Output
+        from ..model.bundle import Bundle
+
+        info = Bundle.open(bundle).info
+        sampling = chosen(preset, steps, guidance, None, None, sampler)
+        own = restore_settings(info, size, view, sampling, seed, transparent, min_evidence)
+        own = dataclasses.replace(own, detailing=detailing_of(own, detail))
+        if evidence:
+            check_readable(info, own)
+        models = str(parser), None if segmenter is None else str(segmenter)
+        settings = CatalogueSettings(own, str(bundle), *models, image_type, evidence, batch)
+        output = Output(out)
+        todo, report = _plan(source, masks, category, settings, output, overwrite, retry_crashed)
+        failed = _run(todo, report, output, _engine(settings, output, device, ray, workers), source)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _check_packages() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise IGRError(f"A catalogue needs {' and '.join(missing)}: run `pip install '.[catalogue]'`.")
+
+
+def _check_options(
+    evidence: bool, detail: str | None, min_evidence: float, workers: int | None, ray: str | None
+) -> None:
+    if not evidence and (detail is not None or min_evidence > 0):
+        raise UsageError("--detail and --min-evidence need the evidence: remove --no-evidence.")
+    if workers is not None and ray is None:
+        raise UsageError("--workers only works with --ray: use --batch to restore more garments at once here.")
+
+
+def _plan(
+    source: str,
+    masks: str | None,
+    category: str,
+    settings: CatalogueSettings,
+    output: Output,
+    overwrite: bool,
+    retry_crashed: bool,
+) -> tuple[Plan, Report]:
+    """Read the table and the report on earlier runs; prints notes. Raises IGRError before anything slow happens."""
+    from ..catalogue.report.report import Report
+    from ..catalogue.run import check_output, plan
+    from ..catalogue.table.items import items_of
+    from ..catalogue.table.rows import read_table
+
+    table = read_table(source, masks)
+    if table.unused:
+        echo_line(f"Note: these columns are not used: {', '.join(table.unused)}.", err=True)
+    items = items_of(table.rows, category)
+    _check_models(settings, [photo.box is not None for item in items.items for photo in item.photos if not photo.mask])
+    check_output(output)
+    report = Report(output)
+    todo = plan(items, report, settings, overwrite=overwrite, retry_crashed=retry_crashed)
+    if todo.crashed:
+        echo_line(
+            f"Note: garments left out because workers died at them: {todo.crashed}; --retry-crashed tries them again.",
+            err=True,
+        )
+    return todo, report
+
+
+def _check_models(settings: CatalogueSettings, boxed: list[bool]) -> None:
+    """Raise UsageError if a model that photos without a mask need is missing; `boxed` is whether each has a box."""
+    if any(boxed) and settings.segmenter is None:
+        raise UsageError("The table has boxes, which need SAM 2: use --segmenter with a folder or a file.")
+    if settings.segmenter is not None and not Path(settings.segmenter).exists():
+        raise UsageError(f"--segmenter {settings.segmenter} does not exist: check the path.")
+    if not all(boxed):
+        if settings.parser is None or not Path(settings.parser).is_dir():
+            raise UsageError(f"--parser {settings.parser} does not exist: use the folder of a human parser.")
+        if Path(settings.parser) == INCLUDED_PARSER:
+            note_included_model("parser", "--parser")
+
+
+def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str | None, workers: int | None) -> Engine:
+    from ..catalogue.run import here, on_ray
+    from ..device import choose_device
+
+    if ray is not None:
+        return on_ray(settings, output, ray, workers)
+    return here(settings, output, str(choose_device(device)))
+
+
+def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str) -> bool:
+    """Run with a progress bar on stderr; exit with 130 when interrupted. Returns whether a garment failed."""
+    from ..catalogue.report.contact_sheet import SHEET
+    from ..catalogue.run import run
+
+    counts, failed, start = Counter[str](), dict[str, str](), time.monotonic()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _stopped_by_signal(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("garments", total=len(todo.left) + len(todo.invalid))
+
+        def on_outcome(outcome: Outcome) -> None:
+            counts[outcome.status] += 1
+            if outcome.error:
+                failed[outcome.name] = outcome.error
+            progress.advance(bar)
+
+        try:
+            run(todo, report, output, engine, f"Catalogue {Path(source).name}", on_outcome)
+        except KeyboardInterrupt:
+            progress.stop()
+            done = sum(counts.values())
+            echo_line(f"Stopped after {done:,} garments: run the same command to continue.", err=True)
+            raise typer.Exit(130) from None
+    _show(counts, failed, todo, time.monotonic() - start, output.root.at(SHEET))
+    return bool(failed)
+
+
+def _show(counts: Counter[str], failed: dict[str, str], todo: Plan, seconds: float, sheet: str) -> None:
+    for name, sentence in list(failed.items())[:_SHOWN]:
+        echo_line(f"Failed: {name}: {sentence}", err=True)
+    if len(failed) > _SHOWN:
+        echo_line(f"Failed: {len(failed) - _SHOWN:,} more, listed in the report.", err=True)
+    restored = counts["restored"] + counts["set aside"]
+    aside = f", {counts['set aside']:,} of them set aside" if counts["set aside"] else ""
+    before = f", {todo.done:,} already done" if todo.done else ""
+    echo_line(f"{restored:,} restored{aside}{before}, {len(failed):,} failed, in {seconds:.1f} s. Report: {sheet}")
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[None]:
+    """Stop as with Ctrl-C when the system ends the process (SIGTERM)."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before: Callable[..., object] | int | None = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,71 @@
+"""The report: complete however a run ends."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from igr_core.catalogue.report.outcome import COLUMNS, FAILED, RESTORED, Outcome
+from igr_core.catalogue.report.report import Report
+from igr_core.catalogue.settings import RECORDS, Output
+from igr_core.errors import IGRError
+
+pytest.importorskip("pyarrow", reason="only the extra `catalogue` writes Parquet")
+
+GOOD = Outcome("a", RESTORED, "p/a.jpg", 2, "upper", "garments/a.png", evidence=0.5, seconds=1.25, warnings="É, odd.")
+BAD = Outcome("b", FAILED, "p/b.jpg", error="Gone: look.")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    return Output(str(tmp_path))
+
+
+def test_what_is_written_is_read_again(output: Output, tmp_path: Path) -> None:
+    report = Report(output)
+    report.add(BAD)
+    report.add(GOOD)
+    report.write()
+    assert Report(output).outcomes == {"a": GOOD, "b": BAD}
+    with (tmp_path / "report.csv").open(newline="", encoding="utf-8") as handle:
+        lines = list(csv.DictReader(handle))
+    assert tuple(lines[0]) == COLUMNS and [line["name"] for line in lines] == ["a", "b"]
+    assert lines[0]["evidence"] == "0.5" and lines[1]["evidence"] == "" and lines[0]["warnings"] == "É, odd."
+
+
+def test_a_record_that_a_killed_run_left_is_part_of_the_report(output: Output) -> None:
+    report = Report(output)
+    report.add(BAD)
+    report.write()
+    output.folder(RECORDS).write("a.json", GOOD.to_json())
+    output.folder(RECORDS).write("b.json", Outcome("b", RESTORED, "p/b.jpg").to_json())
+    after = Report(output)
+    assert after.outcomes["a"] == GOOD and after.outcomes["b"].status == RESTORED
+    after.write()
+    assert output.folder(RECORDS).names() == [] and Report(output).outcomes == after.outcomes
+
+
+def test_a_record_is_removed_only_after_it_is_in_the_report(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    output.folder(RECORDS).write("a.json", GOOD.to_json())
+    report = Report(output)
+
+    def fail(*_: object) -> bytes:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("igr_core.catalogue.report.report._as_parquet", fail)
+    with pytest.raises(OSError, match="disk full"):
+        report.write()
+    assert Report(output).outcomes == {"a": GOOD}
+
+
+def test_files_of_other_programs_are_not_overwritten(output: Output, tmp_path: Path) -> None:
+    (tmp_path / "report.parquet").write_bytes(b"not a table")
+    with pytest.raises(IGRError, match=r"report\.parquet cannot be read as a report .*: choose another output folder"):
+        Report(output)
+    (tmp_path / "report.parquet").unlink()
+    output.folder(RECORDS).write("a.json", b'{"name": "a"}')
+    with pytest.raises(IGRError, match=r"a\.json is not from a catalogue run"):
+        Report(output)
+    output.folder(RECORDS).write("a.json", b"{")
+    with pytest.raises(IGRError, match=r"a\.json is damaged"):
+        Report(output)
