@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-smoke
+.PHONY: setup demo eval test lint bench samplers bench-catalogue bench-render bench-train format train-smoke
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.bench.run $(BENCH)
+
+bench-catalogue: $(STAMP)
+	@$(BIN)/python -m tests.bench.catalogue $(BENCH)
 
 samplers: $(STAMP)
 	@$(BIN)/python -m tests.bench.samplers
