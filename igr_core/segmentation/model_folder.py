@@ -131,17 +131,26 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
 
 @contextmanager
 def _without_report() -> Iterator[None]:
-    """Keep transformers from logging a table of tensor names; load_folder raises an error instead."""
+    """Keep transformers from logging a table of tensor names, and from drawing a progress bar in the user's terminal.
+
+    load_folder raises an error instead of the table.
+    """
+    from transformers.utils import logging as reports
+
+    shows_bars = reports.is_progress_bar_enabled()
     logger = logging.getLogger("transformers.modeling_utils")
 
     def is_error(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.ERROR
 
     logger.addFilter(is_error)  # unlike a level, filters of several threads do not overwrite each other
+    reports.disable_progress_bar()
     try:
         yield
     finally:
         logger.removeFilter(is_error)
+        if shows_bars:
+            reports.enable_progress_bar()
 
 
 def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:

@@ -164,3 +164,14 @@ def test_weights_that_are_integers_are_named(parser: Path) -> None:
     weights["decode_head.classifier.bias"] = torch.ones_like(weights["decode_head.classifier.bias"], dtype=torch.int32)
     save_file(weights, parser / "model.safetensors", metadata={"format": "pt"})
     refused(parser, "stores decode_head.classifier.bias as I32: get the model in fp16 or fp32")
+
+
+def test_loading_draws_no_progress_bar_and_keeps_those_of_others(
+    parser: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    HumanParser.from_folder(parser)
+    assert "%" not in capfd.readouterr().err
+    assert logging.is_progress_bar_enabled()
