@@ -122,10 +122,10 @@ def check_output(output: Output) -> None:
 
 
 def _check_same(before: Outcome, settings: CatalogueSettings) -> None:
-    remedy = "use another --out, or --overwrite to restore all garments again."
+    remedy = "another --out, or --overwrite to restore all garments again."
     if before.model != settings.model:
         raise IGRError(
-            f"{before.name} was restored with another model ({before.model}, now {settings.model}): {remedy}"
+            f"{before.name} was restored with another model ({before.model}, now {settings.model}): use {remedy}"
         )
     if before.settings != settings.in_words:
         raise IGRError(

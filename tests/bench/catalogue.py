@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -147,12 +148,8 @@ def disk_full(table: Path, disk: Path, how: Sequence[str]) -> str:
     def fill() -> None:
         while not (out / GARMENTS).is_dir() or len(list((out / GARMENTS).iterdir())) < 20:
             time.sleep(0.2)
-        with (disk / "more").open("wb") as handle:
-            try:
-                while True:
-                    handle.write(b"\0" * 65536)
-                    handle.flush()
-            except OSError:
+        with suppress(OSError), (disk / "more").open("wb", buffering=0) as handle:
+            while handle.write(b"\0" * 65536):
                 pass
 
     threading.Thread(target=fill, daemon=True).start()
