@@ -14,7 +14,7 @@ from tests.support.nodes.workflow_graph import BLUEPRINT, load_canvases
 DETAILS = ROOT / "subgraphs" / "Restore Garment with Details.json"
 PHOTOS = ROOT / "subgraphs" / "Restore Garment from Two Photos.json"
 BLUEPRINTS = {
-    BLUEPRINT: (("garment", "IMAGE"), ("mask", "MASK")),
+    BLUEPRINT: (("garment", "IMAGE"), ("mask", "MASK"), ("view", "IGR_VIEW")),
     DETAILS: (("garment", "IMAGE"), ("restored", "IMAGE"), ("overlay", "IMAGE"), ("report", "STRING")),
     PHOTOS: (("garment", "IMAGE"), ("overlay", "IMAGE"), ("report", "STRING")),
 }
