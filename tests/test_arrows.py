@@ -66,8 +66,10 @@ TRAINING_BELOW = {
     "evaluation": {"base", "data", "prepared"},
     "robustness": {"base", "data", "evaluation"},
     "results": {"base", "curation", "detail", "evaluation", "robustness"},
+    "baselines": {"bundles", "data", "evaluation"},
     "cli": {
         "base",
+        "baselines",
         "data",
         "curation",
         "prepared",

@@ -37,11 +37,17 @@ def check_held_out(source: PairSource) -> None:
 
 def claim(path: Path, described: dict[str, Any]) -> None:
     """Record a folder's description; raises IGRError if the folder has another one, because images would be mixed."""
+    text = check_claim(path, described)
+    make_folder(path.parent)
+    write_text(path, text)
+
+
+def check_claim(path: Path, described: dict[str, Any]) -> str:
+    """The text that `claim` would write; raises IGRError as `claim` does, and writes nothing."""
     text = json.dumps(described, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise IGRError(f"{path} has other settings: choose another --out, or remove {path.parent}.")
-    make_folder(path.parent)
-    write_text(path, text)
+    return text
 
 
 def data_title(config: DataSetConfig, source: PairSource) -> str:
