@@ -27,19 +27,21 @@ _LONG_NAME = 220
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, remove_stale: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to; on success the file is flushed to disk and replaces `path`.
 
     The temporary path is in its own folder next to `path`, `.NAME.PID.part`, which is removed at the end together with
     any other files that the writer creates there. On failure, an existing `path` is left unchanged. Folders that killed
-    processes left for the same file are removed first. Raises CannotWrite if the file cannot be written (no space, no
-    permission, no such folder), or IGRError if its name is too long.
+    processes left for the same file are removed first, unless `remove_stale` is off, because this takes long in a
+    folder with many files. Raises CannotWrite if the file cannot be written (no space, no permission, no such folder),
+    or IGRError if its name is too long.
     """
     path = Path(path)
     part = path.with_name(f".{_short(path.name)}.{os.getpid()}.part")
     temporary = part / path.name
     try:
-        remove_stale_parts(path.parent, _short(path.name))
+        if remove_stale:
+            remove_stale_parts(path.parent, _short(path.name))
         part.mkdir(exist_ok=True)
         mode = _mode_of_new_files(part)
         yield temporary

@@ -1,14 +1,19 @@
-"""Notes on which garments are being worked on, so that a garment that kills its worker is found and left out."""
+"""Notes on which garments are being worked on, so that a garment that crashes its worker is found and left out."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
+from ..errors import IGRError
 from ..storage import Folder
 
-MOST_DEATHS = 2
-"""Number of workers that must die at a garment before it is left out."""
+MOST_CRASHES = 2
+"""Number of workers that must crash on a garment before it is left out."""
 
 
 class Named(Protocol):
@@ -25,26 +30,34 @@ Made = TypeVar("Made")
 
 
 class Ledger:
-    """Notes in a folder: a file for each garment that is being worked on, with the number of times work has begun.
+    """Notes in a folder: a file for each batch that a stage is working on, which lists the names of its garments.
 
-    A file that exists before work begins was left by a worker that died.
+    A note that exists before work begins was left by a worker that crashed.
     """
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    def __init__(self, folder: Folder, stage: str) -> None:
+        """`stage` keeps the notes of stages apart, which work on the same garments one after another."""
+        self._folder, self._stage = folder, stage
 
-    def deaths(self, names: Sequence[str]) -> dict[str, int]:
-        """Number of workers that died at each garment."""
-        left = set(self._folder.names()) & set(names)
-        return {name: _number(self._folder.read(name)) for name in left}
+    def crashes(self, names: Sequence[str]) -> dict[str, int]:
+        """Number of workers that crashed on each garment of a batch, without those of none."""
+        wanted, found = set(names), Counter[str]()
+        for note in self._folder.names():
+            if note.startswith(f"{self._stage}-"):
+                with suppress(IGRError):  # a note that another worker has just removed
+                    found.update(wanted & _names(self._folder.read(note)))
+        return dict(found)
 
-    def begin(self, name: str, deaths: int = 0) -> None:
-        """Note that work on a garment begins, at which `deaths` workers have died."""
-        self._folder.write(name, str(deaths + 1).encode())
+    def begin(self, names: Sequence[str], crashes: int = 0) -> str:
+        """Note that work on garments begins, on which `crashes` workers have crashed; returns the name of the note."""
+        key = json.dumps([crashes, *names])  # must not replace the note of a worker that crashed
+        note = f"{self._stage}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        self._folder.write(note, json.dumps(names).encode())
+        return note
 
-    def end(self, name: str) -> None:
-        """Note that work on a garment has ended, with or without success."""
-        self._folder.remove(name)
+    def end(self, note: str) -> None:
+        """Remove a note when the work has ended, with or without success."""
+        self._folder.remove(note)
 
 
 def guarded(
@@ -53,35 +66,36 @@ def guarded(
     work: Callable[[Sequence[Given]], list[Made]],
     crashed: Callable[[Given], Made],
 ) -> Iterator[Made]:
-    """Work on garments together, except those at which a worker has died: these are worked on alone.
+    """Work on garments together, except those on which a worker has crashed: these are worked on alone.
 
-    If a second worker dies at a garment that is alone, the result is `crashed` without any more work. Its note is kept,
-    because the batch may be repeated for another garment; it must be removed once the result is recorded.
+    If a second worker crashes on a garment that is alone, the result is `crashed` without any more work. The notes that
+    say so are kept, because the batch may be repeated for another garment; the run removes them at its end.
     """
-    deaths = ledger.deaths([one.name for one in given])
-    fresh = [one for one in given if one.name not in deaths]
+    crashes = ledger.crashes([one.name for one in given])
+    fresh = [one for one in given if one.name not in crashes]
     if fresh:
         yield from _noted(ledger, fresh, work, 0)
     for one in given:
-        count = deaths.get(one.name, 0)
-        if count >= MOST_DEATHS:
+        if crashes.get(one.name, 0) >= MOST_CRASHES:
             yield crashed(one)
-        elif count:
-            yield from _noted(ledger, [one], work, count)
+        elif one.name in crashes:
+            yield from _noted(ledger, [one], work, crashes[one.name])
 
 
 def _noted(
-    ledger: Ledger, given: Sequence[Given], work: Callable[[Sequence[Given]], list[Made]], deaths: int
+    ledger: Ledger, given: Sequence[Given], work: Callable[[Sequence[Given]], list[Made]], crashes: int
 ) -> list[Made]:
-    for one in given:
-        ledger.begin(one.name, deaths)
+    note = ledger.begin([one.name for one in given], crashes)
     try:
         return work(given)
-    finally:  # also when the run is stopped, which is not a death
-        for one in given:
-            ledger.end(one.name)
+    finally:  # also when the run is stopped, which is not a crash
+        ledger.end(note)
 
 
-def _number(data: bytes) -> int:
-    """The number in a note; 1 if the worker died while writing it."""
-    return int(data) if data.isdigit() else 1
+def _names(note: bytes) -> set[str]:
+    """The names in a note; none if the worker crashed while writing it."""
+    try:
+        found = json.loads(note)
+    except ValueError:
+        return set()
+    return {name for name in found if isinstance(name, str)} if isinstance(found, list) else set()

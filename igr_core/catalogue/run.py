@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IGRError
+from ..files import make_folder
 from ..outputs import check_folder
+from ..storage import is_url
 from .engine.local import Stages, run_here
 from .engine.ray_data import run_on_ray
-from .report.contact_sheet import SHEET, contact_sheet
-from .report.outcome import CRASHED, FAILED, Outcome
-from .report.report import Report
-from .settings import RECORDS, CatalogueSettings, Output
+from .report.outcome import CRASHED, DONE, FAILED, Outcome
+from .report.report import FILES, Report
+from .settings import BEGUN, IMAGES, RECORDS, CatalogueSettings, Output
 from .stages.loading import Loading
 from .stages.restoring import Restoring
 from .stages.writing import Writing
@@ -39,9 +41,13 @@ class Plan:
     done: int
     """Number of garments that earlier runs restored."""
     crashed: int
-    """Number of garments that killed two workers in earlier runs and are left out."""
+    """Number of garments that crashed two workers in earlier runs and are left out."""
+    changed: tuple[str, ...]
+    """Names of garments that are restored again because their rows have changed."""
     invalid: tuple[Outcome, ...]
     """Outcomes of rows that are not valid."""
+    dropped: tuple[str, ...]
+    """Names of outcomes of earlier runs that are no longer true."""
 
 
 def plan(
@@ -49,24 +55,32 @@ def plan(
 ) -> Plan:
     """Compare the garments of a table with the report on earlier runs.
 
-    Raises IGRError if earlier garments were restored with another model or other settings, unless `overwrite`.
+    Raises IGRError if garments in the output folder were restored with another model or other settings, unless
+    `overwrite`, which drops all earlier outcomes.
     """
     invalid = tuple(
         Outcome(name, FAILED, photo, 0, error=error, model=settings.model, settings=settings.in_words)
         for name, (photo, error) in items.failed.items()
     )
-    left, done, crashed = [], 0, 0
+    if overwrite:
+        return Plan(items.items, 0, 0, (), invalid, tuple(report.outcomes))
+    for before in report.outcomes.values():
+        if before.status in DONE:
+            _check_same(before, settings)
+    left, changed, done, crashed = [], [], 0, 0
     for item in items.items:
         before = report.outcomes.get(item.name)
-        if before is None or overwrite or before.status == FAILED:
+        if before is None or before.status == FAILED or before.inputs != item.inputs:
             left.append(item)
+            changed += [item.name] if before is not None and before.status != FAILED else []
         elif before.status == CRASHED:
             crashed += not retry_crashed
             left += [item] if retry_crashed else []
         else:
-            _check_same(before, settings)
             done += 1
-    return Plan(tuple(left), done, crashed, invalid)
+    wanted = {item.name for item in items.items}
+    gone = [name for name, one in report.outcomes.items() if name not in wanted and one.status not in DONE]
+    return Plan(tuple(left), done, crashed, tuple(changed), invalid, (*gone, *changed))
 
 
 def run(
@@ -76,24 +90,50 @@ def run(
 
     Raises what the engine raises, and CannotWrite if the output folder cannot be written to.
     """
-    report.remove([name for name, one in report.outcomes.items() if one.photos == 0])  # rows of the last run
+    stale = {name: report.outcomes[name] for name in todo.dropped}
+    report.remove(todo.dropped)
     for one in todo.invalid:
         report.add(one)
         on_outcome(one)
+    report.write(title)  # no record of an earlier run may be read after one of this run
     last, took = time.monotonic(), 0.0
     try:
         for outcome in engine(todo.left) if todo.left else ():
             report.add(outcome)
+            _remove_files(output, stale.get(outcome.name), outcome)
             on_outcome(outcome)
             start = time.monotonic()
             if start - last > max(_WRITE_EVERY, took / _WRITE_SHARE):
-                report.write()
+                report.write(title)
                 last = time.monotonic()
                 took = last - start
     finally:
-        report.collect()
-        report.write()
-        output.root.write(SHEET, contact_sheet(report.outcomes.values(), title).encode())
+        output.folder(BEGUN).clear()  # what is left is no sign of a crash
+        report.write(title)
+
+
+@contextmanager
+def in_use(output: Output) -> Iterator[None]:
+    """Keep other runs out of a local output folder; raises IGRError if one is using it.
+
+    There is no lock for a folder at a URL.
+    """
+    if is_url(output.url):
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    folder = Path(output.url)
+    make_folder(folder)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise IGRError(f"{folder} is being used by another run: wait for it, or use another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def here(settings: CatalogueSettings, output: Output, device: str) -> Engine:
@@ -106,19 +146,35 @@ def here(settings: CatalogueSettings, output: Output, device: str) -> Engine:
     return engine
 
 
-def on_ray(settings: CatalogueSettings, output: Output, address: str, workers: int | None) -> Engine:
+def on_ray(settings: CatalogueSettings, output: Output, address: str, workers: int | None, device: str) -> Engine:
     """The engine that runs on a Ray cluster, as engine.ray_data.run_on_ray does."""
-    return lambda items: run_on_ray(items, settings, output, address, workers)
+    return lambda items: run_on_ray(items, settings, output, address, workers, device)
 
 
 def check_output(output: Output) -> None:
-    """Raise CannotWrite, or IGRError for a URL, if the output folder cannot be written to."""
-    if "://" not in output.url:
+    """Raise IGRError if the output folder cannot be written to, or has images or reports of other programs."""
+    if not is_url(output.url):
         check_folder(Path(output.url), "--out")
-        return
-    probe = output.folder(RECORDS)
-    probe.write(".probe", b"")
-    probe.remove(".probe")
+    names = output.root.names()
+    if FILES[0] not in names and RECORDS not in names:
+        foreign = [name for name in FILES if name in names]
+        foreign += [name for name in IMAGES if name in names and output.folder(name).names()]
+        if foreign:
+            raise IGRError(
+                f"{output.url} has files that no catalogue run wrote ({', '.join(foreign)}): use another --out."
+            )
+    if is_url(output.url):
+        probe = output.folder(RECORDS)
+        probe.write(".probe", b"")
+        probe.remove(".probe")
+
+
+def _remove_files(output: Output, before: Outcome | None, now: Outcome) -> None:
+    """Remove the images of a garment's earlier outcome that its new one does not have."""
+    for path in () if before is None else (before.image, before.evidence_map):
+        if path and path not in (now.image, now.evidence_map):
+            folder, _, name = path.rpartition("/")
+            output.folder(folder).remove(name)
 
 
 def _check_same(before: Outcome, settings: CatalogueSettings) -> None:
@@ -138,4 +194,4 @@ def _difference(old: str, new: str) -> str:
     """The settings that differ, `seed 4, now 25`."""
     before, now = json.loads(old), json.loads(new)
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    return "; ".join(f"{name} {before.get(name)}, now {now.get(name)}" for name in names)
+    return "; ".join(f"{name} {json.dumps(before.get(name))}, now {json.dumps(now.get(name))}" for name in names)

@@ -15,6 +15,8 @@ from ..storage import Folder
 
 GARMENTS, ASIDE, EVIDENCE, THUMBNAILS = "garments", "set-aside", "evidence", "thumbnails"
 """Folders with the images."""
+IMAGES = (GARMENTS, ASIDE, EVIDENCE, THUMBNAILS)
+"""All of them."""
 RECORDS, BEGUN = ".records", ".begun"
 """Folders with results that are not in the report yet, and with notes on work in progress."""
 
@@ -27,21 +29,20 @@ class CatalogueSettings:
     """Size, view, sampling and what else `restore` also has."""
     bundle: str
     """Path of the bundle."""
+    model: str
+    """Start of the bundle's SHA-256, from model_hash."""
     parser: str | None = None
     """Folder of the human parser that finds garments by their category; None if none may be needed."""
     segmenter: str | None = None
     """Path of SAM 2, which finds garments in boxes and refines the parser's masks; None to use masks as they are."""
+    finds_masks: bool = False
+    """Whether photos without a mask need the parser or the segmenter, which are then loaded before the run."""
     image_type: Literal["png", "webp"] = "png"
     """Type of the images of garments."""
     evidence: bool = True
     """Measure how much of each garment was visible, and write a map of it."""
     batch: int = 8
     """Number of garments that are restored together."""
-
-    @functools.cached_property
-    def model(self) -> str:
-        """Start of the SHA-256 of the bundle."""
-        return sha256(self.bundle)[:16]
 
     @functools.cached_property
     def in_words(self) -> str:
@@ -51,6 +52,11 @@ class CatalogueSettings:
         for name, path in (("parser", self.parser), ("segmenter", self.segmenter)):
             own[name] = None if path is None else Path(path).name  # where a model is does not matter
         return json.dumps(own, sort_keys=True)
+
+
+def model_hash(bundle: str | Path) -> str:
+    """Start of the SHA-256 of a bundle."""
+    return sha256(bundle)[:16]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from .restoring_options import (
     BundlePath,
     Detail,
     Guidance,
+    KeepReference,
     MinEvidence,
     PresetName,
     SamplerName,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ..catalogue.report.report import Report
     from ..catalogue.run import Engine, Plan
     from ..catalogue.settings import CatalogueSettings, Output
+    from ..catalogue.table.items import Items
 
 _NEEDED = ("jinja2", "pyarrow")
 _SHOWN = 20
@@ -74,7 +76,7 @@ SegmenterPath = Annotated[
         show_default="off",
     ),
 ]
-ImageType = Annotated[Literal["png", "webp"], typer.Option("--format", help="Type of the images of garments.")]
+ImageType = Annotated[Literal["png", "webp"], typer.Option("--format", help="Image format of the garments.")]
 WithEvidence = Annotated[
     bool, typer.Option("--evidence/--no-evidence", help="Measure how much of each garment was visible in its photos.")
 ]
@@ -84,7 +86,7 @@ RayAddress = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Run on a Ray cluster: auto for this machine's cluster, HOST:PORT or ray://HOST:PORT.",
+        help="Run on a Ray cluster: auto for this machine's cluster, or HOST:PORT.",
         show_default="run in this process",
     ),
 ]
@@ -94,7 +96,7 @@ Workers = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also restore garments that earlier runs restored.")]
 RetryCrashed = Annotated[
-    bool, typer.Option("--retry-crashed", help="Also try garments again at which two workers died in earlier runs.")
+    bool, typer.Option("--retry-crashed", help="Also retry garments that crashed two workers in earlier runs.")
 ]
 
 
@@ -113,6 +115,7 @@ def catalogue(
     seed: Seed = 0,
     size: Size = None,
     view: ViewMode = None,
+    keep_reference: KeepReference = "near",
     detail: Detail = None,
     transparent: Transparent = False,
     image_type: ImageType = "png",
@@ -133,21 +136,31 @@ def catalogue(
     with one_sentence():
         _check_packages()
         _check_options(evidence, detail, min_evidence, workers, ray)
-        from ..catalogue.settings import CatalogueSettings, Output
+        from ..catalogue.report.report import Report
+        from ..catalogue.run import check_output, in_use, plan
+        from ..catalogue.settings import CatalogueSettings, Output, model_hash
         from ..model.bundle import Bundle
+        from ..storage import absolute
 
         info = Bundle.open(bundle).info
         sampling = chosen(preset, steps, guidance, None, None, sampler)
-        own = restore_settings(info, size, view, sampling, seed, transparent, min_evidence)
+        own = restore_settings(info, size, view, sampling, seed, transparent, min_evidence, keep_reference)
         own = dataclasses.replace(own, detailing=detailing_of(own, detail))
         if evidence:
             check_readable(info, own)
-        models = str(parser), None if segmenter is None else str(segmenter)
-        settings = CatalogueSettings(own, str(bundle), *models, image_type, evidence, batch)
-        output = Output(out)
-        todo, report = _plan(source, masks, category, settings, output, overwrite, retry_crashed)
-        failed = _run(todo, report, output, _engine(settings, output, device, ray, workers), source)
-    if failed:
+        items = _items(source, masks, category)
+        finds = _check_models(items, parser, segmenter)
+        models = absolute(str(parser)), None if segmenter is None else absolute(str(segmenter))
+        file = absolute(str(bundle))
+        settings = CatalogueSettings(own, file, model_hash(file), *models, finds, image_type, evidence, batch)
+        output = Output(absolute(out))
+        check_output(output)
+        with in_use(output):
+            report = Report(output)
+            todo = plan(items, report, settings, overwrite=overwrite, retry_crashed=retry_crashed)
+            _show_plan(todo)
+            failed = _run(todo, report, output, _engine(settings, output, device, ray, workers), source)
+    if failed or todo.crashed:
         raise typer.Exit(1)
 
 
@@ -166,48 +179,40 @@ def _check_options(
         raise UsageError("--workers only works with --ray: use --batch to restore more garments at once here.")
 
 
-def _plan(
-    source: str,
-    masks: str | None,
-    category: str,
-    settings: CatalogueSettings,
-    output: Output,
-    overwrite: bool,
-    retry_crashed: bool,
-) -> tuple[Plan, Report]:
-    """Read the table and the report on earlier runs; prints notes. Raises IGRError before anything slow happens."""
-    from ..catalogue.report.report import Report
-    from ..catalogue.run import check_output, plan
+def _items(source: str, masks: str | None, category: str) -> Items:
+    """The garments of the table, with absolute paths, which every process can use; prints a note on other columns."""
     from ..catalogue.table.items import items_of
     from ..catalogue.table.rows import read_table
+    from ..storage import absolute
 
-    table = read_table(source, masks)
+    table = read_table(absolute(source), None if masks is None else absolute(masks))
     if table.unused:
         echo_line(f"Note: these columns are not used: {', '.join(table.unused)}.", err=True)
-    items = items_of(table.rows, category)
-    _check_models(settings, [photo.box is not None for item in items.items for photo in item.photos if not photo.mask])
-    check_output(output)
-    report = Report(output)
-    todo = plan(items, report, settings, overwrite=overwrite, retry_crashed=retry_crashed)
-    if todo.crashed:
-        echo_line(
-            f"Note: garments left out because workers died at them: {todo.crashed}; --retry-crashed tries them again.",
-            err=True,
-        )
-    return todo, report
+    return items_of(table.rows, category)
 
 
-def _check_models(settings: CatalogueSettings, boxed: list[bool]) -> None:
-    """Raise UsageError if a model that photos without a mask need is missing; `boxed` is whether each has a box."""
-    if any(boxed) and settings.segmenter is None:
+def _check_models(items: Items, parser: Path, segmenter: Path | None) -> bool:
+    """Whether masks must be found; raises UsageError if a model that this needs is missing."""
+    boxed = [photo.box is not None for item in items.items for photo in item.photos if not photo.mask]
+    if any(boxed) and segmenter is None:
         raise UsageError("The table has boxes, which need SAM 2: use --segmenter with a folder or a file.")
-    if settings.segmenter is not None and not Path(settings.segmenter).exists():
-        raise UsageError(f"--segmenter {settings.segmenter} does not exist: check the path.")
+    if segmenter is not None and not segmenter.exists():
+        raise UsageError(f"--segmenter {segmenter} does not exist: check the path.")
     if not all(boxed):
-        if settings.parser is None or not Path(settings.parser).is_dir():
-            raise UsageError(f"--parser {settings.parser} does not exist: use the folder of a human parser.")
-        if Path(settings.parser) == INCLUDED_PARSER:
+        if not parser.is_dir():
+            raise UsageError(f"--parser {parser} does not exist: use the folder of a human parser.")
+        if parser == INCLUDED_PARSER:
             note_included_model("parser", "--parser")
+    return bool(boxed)
+
+
+def _show_plan(todo: Plan) -> None:
+    if todo.changed:
+        names = ", ".join(todo.changed[:_SHOWN]) + (", …" if len(todo.changed) > _SHOWN else "")
+        echo_line(f"Note: restored again because their rows have changed: {names}.", err=True)
+    if todo.crashed:
+        what = "1 garment was" if todo.crashed == 1 else f"{todo.crashed:,} garments were"
+        echo_line(f"Note: {what} left out after crashing two workers: use --retry-crashed to try again.", err=True)
 
 
 def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str | None, workers: int | None) -> Engine:
@@ -215,7 +220,7 @@ def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str |
     from ..device import choose_device
 
     if ray is not None:
-        return on_ray(settings, output, ray, workers)
+        return on_ray(settings, output, ray, workers, device)
     return here(settings, output, str(choose_device(device)))
 
 
@@ -236,11 +241,13 @@ def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str
             progress.advance(bar)
 
         try:
-            run(todo, report, output, engine, f"Catalogue {Path(source).name}", on_outcome)
+            run(todo, report, output, engine, f"Catalogue {source.rstrip('/').rpartition('/')[2]}", on_outcome)
         except KeyboardInterrupt:
             progress.stop()
             done = sum(counts.values())
-            echo_line(f"Stopped after {done:,} garments: run the same command to continue.", err=True)
+            echo_line(
+                f"Stopped after {done:,} garments: run the same command to continue, without --overwrite.", err=True
+            )
             raise typer.Exit(130) from None
     _show(counts, failed, todo, time.monotonic() - start, output.root.at(SHEET))
     return bool(failed)

@@ -37,6 +37,8 @@ PHOTOS = (("upper", "upper"), ("lower", "lower"), ("full", "full"), ("upper_clos
 """Example photos with a mask of the same name, and the category of their garment."""
 BAD = 100
 """Every row with this number, or a multiple of it, is bad."""
+ROWS_ON_DISK = 200
+"""Rows of the run in which the disk becomes full."""
 EVERY = 1.0
 """Seconds between measurements of memory."""
 SETTLED = 0.2
@@ -111,11 +113,10 @@ def measure(command: list[str]) -> Measured:
 
 def _memory_of(process: int) -> float:
     total = 0
-    try:
+    with suppress(psutil.Error):  # the process has just ended
         for one in [psutil.Process(process), *psutil.Process(process).children(recursive=True)]:
-            total += one.memory_full_info().uss
-    except psutil.Error:  # a process that has just ended
-        pass
+            with suppress(psutil.Error):  # a child has just ended
+                total += one.memory_full_info().uss
     return total / 1e6
 
 
@@ -154,12 +155,14 @@ def disk_full(table: Path, disk: Path, how: Sequence[str]) -> str:
 
     threading.Thread(target=fill, daemon=True).start()
     first = measure([sys.executable, "-m", "igr_core", *words(table, out, how)])
-    error = next((line for line in first.told.splitlines() if line.startswith("Error:")), "no error")
+    error = next((line for line in first.told.splitlines() if line.startswith("Error:")), "")
+    assert first.code == 1 and error, first.told[-2000:]
     for path in (filler, disk / "more"):
         path.unlink(missing_ok=True)
     before = len(list((out / GARMENTS).iterdir()))
     second = measure([sys.executable, "-m", "igr_core", *words(table, out, how)])
     done = outcomes(out)["restored"]
+    assert before < done == ROWS_ON_DISK - ROWS_ON_DISK // BAD, second.told[-2000:]
     known = error.replace(str(disk), "OUT")
     return (
         f"stopped with exit status {first.code} at {before} garments (“{known}”); after space was freed, {done} "
@@ -193,8 +196,8 @@ def main(
             lines.append(_line("Ray, two nodes, one lost after a third", cluster, out, rows))
         text = "\n".join(lines) + "\n"
         if small_disk is not None:
-            few = write_table(small_disk, 200)
-            text += f"\nDisk full in the middle of 200 rows: {disk_full(few, small_disk, how)}.\n"
+            few = write_table(small_disk, ROWS_ON_DISK)
+            text += f"\nDisk full in the middle of {ROWS_ON_DISK} rows: {disk_full(few, small_disk, how)}.\n"
         text += f"\n{rows:,} rows at {size}, preset {preset}, {os.cpu_count()} cores.\n"
     sys.stdout.write(text)
     if write:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.storage import Folder, read_location
+from igr_core.outputs import CannotWrite
+from igr_core.storage import Folder, absolute, read_location
 
 
 @pytest.fixture(params=["local", "url"])
@@ -42,8 +43,41 @@ def test_a_relative_path_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_missing_file_is_named(folder: Folder) -> None:
-    with pytest.raises(IGRError, match=r"gone\.txt cannot be read .*: check the address"):
+    with pytest.raises(IGRError, match=r"gone\.txt does not exist: check the path"):
         read_location(folder.at("gone.txt"))
+
+
+def test_a_name_with_brackets_is_a_name_and_not_a_pattern(folder: Folder) -> None:
+    folder.write("coat [red]*.png", b"1")
+    assert folder.names() == ["coat [red]*.png"] and folder.read("coat [red]*.png") == b"1"
+    folder.remove("coat [red]*.png", "gone.png")
+    assert folder.names() == []
+
+
+def test_a_file_url_is_a_local_path(tmp_path: Path) -> None:
+    Folder(f"file://{tmp_path}/a").write("b.txt", b"1")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == read_location(f"file://{tmp_path}/a/b.txt") == b"1"
+    assert absolute(f"file://{tmp_path}/a") == f"{tmp_path}/a" and absolute("s3://shop/a") == "s3://shop/a"
+
+
+@pytest.mark.parametrize(("call", "kind"), [("read", IGRError), ("write", CannotWrite), ("remove", CannotWrite)])
+def test_an_error_of_any_type_at_a_url_is_one_sentence(
+    call: str, kind: type[IGRError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packages such as aiohttp and botocore raise errors that are not OSErrors."""
+    memory = pytest.importorskip("fsspec.implementations.memory", reason="only the extra `catalogue` reads URLs")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("403 Forbidden")
+
+    for name in ("cat_file", "pipe_file", "rm_file"):
+        monkeypatch.setattr(memory.MemoryFileSystem, name, fail)
+    words = {"write": ("a.txt", b"")}.get(call, ("a.txt",))
+    with pytest.raises(
+        IGRError, match=r"memory://shop/a\.txt cannot be \w+ \(403 Forbidden\): check the address"
+    ) as caught:
+        getattr(Folder("memory://shop"), call)(*words)
+    assert type(caught.value) is kind
 
 
 def test_an_unknown_kind_of_url_is_named() -> None:

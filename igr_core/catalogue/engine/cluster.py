@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import signal
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,13 @@ PATIENCE = 10.0
 """Seconds to wait for an answer at an address."""
 
 
-def import_ray(what: str) -> Any:
-    """Import Ray; raises IGRError, with `what` needs it, if it is not installed."""
+def import_ray(what: str, *modules: str) -> Any:
+    """Import Ray and its `modules`; raises IGRError, with `what` needs it, if one is not installed."""
     try:
         import ray
+
+        for module in modules:
+            importlib.import_module(module)
     except ImportError as error:
         raise IGRError(f"{what} needs Ray: run `pip install 'ray[data]'` on all machines.") from error
     return ray
@@ -28,6 +34,8 @@ def connect(ray: Any, address: str, packages: Sequence[Path], environment: Mappi
     `address` is auto for this machine's cluster, HOST:PORT, or ray://HOST:PORT. Raises IGRError if there is no cluster.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM) if main else None
     try:
         if host and port.isdigit():
             socket.create_connection((host, int(port)), PATIENCE).close()  # Ray would try for many minutes
@@ -37,3 +45,6 @@ def connect(ray: Any, address: str, packages: Sequence[Path], environment: Mappi
         raise IGRError(
             f"No Ray cluster was found at {address} ({error}): start one with `ray start --head`, and pass its address."
         ) from error
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)  # Ray replaces it with one that exits at once

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +15,11 @@ from ..table.items import Item
 
 AHEAD = 2
 """Number of batches that are read before, or still to be written after, the one being restored."""
+MEMORY = 1_000_000_000
+"""Number of bytes of photos from which no more are read before some are restored."""
+
+_FIRST = 4
+"""Number of garments that are read at the same time, and before the size of any is known."""
 
 
 @dataclass(frozen=True)
@@ -30,28 +34,64 @@ class Stages:
     """Writes garments."""
 
 
-def run_here(items: Iterable[Item], stages: Stages, batch: int) -> Iterator[Outcome]:
-    """Restore garments in batches of `batch`; memory does not grow with their number.
+def run_here(items: Iterable[Item], stages: Stages, batch: int, memory: int = MEMORY) -> Iterator[Outcome]:
+    """Restore garments in batches of up to `batch`; memory does not grow with their number.
 
-    When the run is stopped, batches that are restored are still written. Raises what the stages raise.
+    If a batch has more than `memory` / 4 bytes of photos, fewer garments are restored together. When the run is
+    stopped, batches that are restored are still written. Raises what the stages raise.
     """
-    readers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "igr-read")
+    reading = _Reading(items, stages.load, (AHEAD + 1) * batch, memory)
     writer = ThreadPoolExecutor(1, "igr-write")
-    left = iter(items)
-    loading: deque[list[Future[list[Loaded]]]] = deque()
     writing: deque[Future[list[Outcome]]] = deque()
     try:
-        while True:
-            while len(loading) <= AHEAD and (group := list(itertools.islice(left, batch))):
-                loading.append([readers.submit(stages.load, [one]) for one in group])
-            if not loading:
-                break
-            loaded = [one for future in loading.popleft() for one in future.result()]
+        while loaded := reading.take(batch, memory // 4):
             writing.append(writer.submit(stages.write, stages.restore(loaded)))
             while writing and (len(writing) > AHEAD or writing[0].done()):
                 yield from writing.popleft().result()
         while writing:
             yield from writing.popleft().result()
     finally:
-        readers.shutdown(cancel_futures=True)
+        reading.stop()
         writer.shutdown()  # what is restored is still written
+
+
+class _Reading:
+    """Garments that are being read ahead."""
+
+    def __init__(self, items: Iterable[Item], load: Callable[[Sequence[Item]], list[Loaded]], most: int, memory: int):
+        self._left, self._load, self._most, self._memory = iter(items), load, most, memory
+        self._pool = ThreadPoolExecutor(min(_FIRST, os.cpu_count() or 1), "igr-read")
+        self._futures: deque[Future[list[Loaded]]] = deque()
+        self._largest = 0
+
+    def take(self, count: int, memory: int) -> list[Loaded]:
+        """The next `count` garments, or fewer if these take `memory` bytes; none at the end."""
+        taken: list[Loaded] = []
+        size = 0
+        while len(taken) < count and size < memory:
+            self._read_ahead(size)
+            if not self._futures:
+                break
+            for one in self._futures.popleft().result():
+                taken.append(one)
+                size += one.size
+                self._largest = max(self._largest, one.size)
+        return taken
+
+    def stop(self) -> None:
+        """Stop reading."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read_ahead(self, taken: int) -> None:
+        """Begin to read more garments while there is room for them; those being read may be as large as the largest."""
+        while len(self._futures) < (self._most if self._largest else _FIRST):
+            known = [sum(one.size for one in future.result()) for future in self._futures if _is_read(future)]
+            expected = taken + sum(known) + self._largest * (len(self._futures) - len(known) + 1)
+            item = next(self._left, None) if not self._futures or expected <= self._memory else None
+            if item is None:
+                return
+            self._futures.append(self._pool.submit(self._load, [item]))
+
+
+def _is_read(future: Future[list[Loaded]]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None

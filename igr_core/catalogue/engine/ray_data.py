@@ -1,20 +1,21 @@
 """Run the stages on a cluster with Ray Data: actors hold the models, other tasks read photos and write results.
 
-Ray Data keeps memory bounded, and repeats the batch of a worker that died; the ledger finds garments that kill workers.
+Ray Data keeps memory bounded, and repeats the batch of a worker that crashed; the ledger finds garments that crash
+workers.
 """
 
 from __future__ import annotations
 
-import importlib
-import math
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...device import choose_device
+from ...errors import IGRError
 from ..report.outcome import Outcome
 from ..settings import CatalogueSettings, Output
 from ..stages.loading import Loading
@@ -23,8 +24,8 @@ from ..stages.writing import Writing
 from ..table.items import Item
 from .cluster import connect, import_ray
 
-Batch = dict[str, Any]
-"""A batch as Ray Data passes it: a column of pickled objects."""
+Block = dict[str, Any]
+"""A batch as Ray Data passes it: one row with a pickled list of garments, which is what a crash costs."""
 _READ_CPUS, _WRITE_CPUS, _RESTORE_CPUS = 0.25, 0.2, 0.5
 """CPUs reserved for a task of each stage. They differ because Ray Data would otherwise join the stages, and are below 1
 so that stages never wait for each other's CPU."""
@@ -36,23 +37,23 @@ def run_on_ray(
     output: Output,
     address: str,
     workers: int | None = None,
+    device: str = "auto",
     restoring: type[RestoringActor] | None = None,
 ) -> Iterator[Outcome]:
-    """Restore garments on the cluster at an address, as `connect` takes it, with `workers` copies of the model.
+    """Restore garments on the cluster at an address, auto or HOST:PORT, with `workers` copies of the model.
 
     The default is one copy per GPU, or one per two CPUs in a cluster without GPUs. Files must be at paths or URLs that
     all machines can use. `restoring` replaces the actor of the second stage. Raises IGRError if Ray or the cluster is
-    missing, and what the stages raise.
+    missing or fails, and what the stages raise.
     """
-    ray = import_ray("--ray")
-    importlib.import_module("ray.data")
+    ray = import_ray("--ray", "ray.data")
     begun = not ray.is_initialized()
     if begun:
         connect(ray, address, [Path(__file__).parents[2]], {})
     try:
-        yield from _run(ray, items, settings, output, workers, restoring or RestoringActor)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
+        yield from _run(ray, items, settings, output, workers, device, restoring or RestoringActor)
+    except ray.exceptions.RayError as error:
+        raise _ours(error) from error
     finally:
         if begun:
             ray.shutdown()
@@ -64,59 +65,72 @@ def _run(
     settings: CatalogueSettings,
     output: Output,
     workers: int | None,
+    device: str,
     restoring: type[RestoringActor],
 ) -> Iterator[Outcome]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.raise_original_map_exception = True
     resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    most = workers or gpus or max(1, int(resources.get("CPU", 1)) // 2)
-    blocks = math.ceil(len(items) / settings.batch)  # a block is what is repeated if a worker dies
-    rows = ray.data.from_items([{"data": pickle.dumps(one)} for one in items], override_num_blocks=blocks)
-    size, shared = settings.batch, {"settings": settings, "output": output}
+    cpus, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0)) if device != "cpu" else 0
+    most = workers or gpus or max(1, cpus // 2)
+    batches = [items[start : start + settings.batch] for start in range(0, len(items), settings.batch)]
+    rows = ray.data.from_items([{"data": pickle.dumps(list(one))} for one in batches], override_num_blocks=len(batches))
+    shared = {"settings": settings, "output": output}
+    threads = max(1, cpus // most)
     done = (
-        rows.map_batches(load, batch_size=size, num_cpus=_READ_CPUS, concurrency=2 * most, fn_kwargs=shared)
+        rows.map_batches(load, batch_size=1, num_cpus=_READ_CPUS, concurrency=2 * most, fn_kwargs=shared)
         .map_batches(
             restoring,
-            batch_size=size,
+            batch_size=1,
             num_cpus=_RESTORE_CPUS,
             num_gpus=1 if gpus else 0,
             concurrency=(1, most),
-            fn_constructor_kwargs=shared,
+            fn_constructor_kwargs={**shared, "device": device, "threads": threads},
         )
-        .map_batches(write, batch_size=size, num_cpus=_WRITE_CPUS, concurrency=most, fn_kwargs=shared)
+        .map_batches(write, batch_size=1, num_cpus=_WRITE_CPUS, concurrency=most, fn_kwargs=shared)
     )
-    for batch in done.iter_batches(batch_size=None, batch_format="numpy"):
-        yield from _unpacked(batch)
+    for block in done.iter_batches(batch_size=None, batch_format="numpy"):
+        for outcomes in block["data"]:
+            yield from pickle.loads(outcomes)
 
 
-def load(batch: Batch, settings: CatalogueSettings, output: Output) -> Batch:
+def load(block: Block, settings: CatalogueSettings, output: Output) -> Block:
     """The first stage, for a batch of items."""
-    return _applied(Loading(settings, output), batch)
+    return _applied(Loading(settings, output), block)
 
 
 class RestoringActor:
     """The second stage, which keeps the models of a worker."""
 
-    def __init__(self, settings: CatalogueSettings, output: Output) -> None:
-        self._restoring = Restoring(settings, output, choose_device("auto"))
+    def __init__(self, settings: CatalogueSettings, output: Output, device: str, threads: int) -> None:
+        """Load the models; on a CPU, they use a number of `threads`, which Ray would set to 1."""
+        torch.set_num_threads(threads)
+        self._restoring = Restoring(settings, output, choose_device(device))
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, block: Block) -> Block:
         """Restore a batch of loaded garments."""
-        return _applied(self._restoring, batch)
+        return _applied(self._restoring, block)
 
 
-def write(batch: Batch, settings: CatalogueSettings, output: Output) -> Batch:
+def write(block: Block, settings: CatalogueSettings, output: Output) -> Block:
     """The third stage, for a batch of restored garments."""
-    return _applied(Writing(settings, output), batch)
+    return _applied(Writing(settings, output), block)
 
 
-def _applied(stage: Callable[[Sequence[Any]], list[Any]], batch: Batch) -> Batch:
-    made = stage(_unpacked(batch))
-    packed = np.empty(len(made), object)  # an array of bytes would lose zeros at their ends
-    packed[:] = [pickle.dumps(one, pickle.HIGHEST_PROTOCOL) for one in made]
-    return {"data": packed}
+def _applied(stage: Callable[[Sequence[Any]], list[Any]], block: Block) -> Block:
+    made = np.empty(len(block["data"]), object)  # an array of bytes would lose zeros at their ends
+    made[:] = [pickle.dumps(stage(pickle.loads(one)), pickle.HIGHEST_PROTOCOL) for one in block["data"]]
+    return {"data": made}
 
 
-def _unpacked(batch: Batch) -> list[Any]:
-    return [pickle.loads(one) for one in batch["data"]]
+def _ours(error: BaseException) -> IGRError:
+    """The IGRError that a stage raised on a machine, or else one sentence on what happened to the cluster."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, IGRError):
+            return cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    lines = str(error).strip().splitlines()
+    reason = lines[-1] if lines else type(error).__name__
+    return IGRError(f"The Ray cluster failed ({reason}): check it with `ray status`, and run the same command again.")

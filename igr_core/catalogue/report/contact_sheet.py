@@ -24,7 +24,7 @@ def contact_sheet(outcomes: Iterable[Outcome], title: str) -> str:
     lines = [_line(one) for one in sorted(outcomes, key=lambda one: one.name)]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     counts = Counter(str(one["status"]) for one in lines)
-    data = json.dumps(lines).replace("<", "\\u003c")  # a name must not be able to end the script
+    data = json.dumps(lines, allow_nan=False).replace("<", "\\u003c")  # a name must not be able to end the script
     return environment.get_template("contact_sheet.html").render(title=plain(title), counts=counts, data=data)
 
 

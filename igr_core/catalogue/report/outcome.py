@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ...errors import IGRError
 
@@ -17,7 +17,7 @@ SET_ASIDE: Status = "set aside"
 FAILED: Status = "failed"
 """The garment could not be restored."""
 CRASHED: Status = "crashed"
-"""Two workers died at this garment."""
+"""Two workers crashed on this garment."""
 DONE = (RESTORED, SET_ASIDE)
 """Statuses of garments that are not restored again."""
 
@@ -56,16 +56,21 @@ class Outcome:
     """Start of the SHA-256 of the bundle."""
     settings: str = ""
     """Settings of the run, as JSON."""
+    inputs: str = ""
+    """Start of the SHA-256 of the garment's row or rows, by which a changed row is noticed."""
 
     def to_json(self) -> bytes:
         """The outcome as JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=True).encode()
+        return json.dumps(dataclasses.asdict(self), allow_nan=False).encode()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> Outcome:
-        """The outcome from a report's line or a record; raises IGRError naming `where` if it is not one."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(values) != names or not isinstance(values["name"], str):
+        """The outcome from a line of a report or record, which may lack columns that were added later.
+
+        Raises IGRError naming `where` if it is not an outcome.
+        """
+        needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+        if not needed <= set(values) <= set(COLUMNS) or values.get("status") not in get_args(Status):
             raise IGRError(f"{where} is not from a catalogue run: choose another output folder.")
         return cls(**values)
 

@@ -1,7 +1,7 @@
 """The report on a catalogue run, as report.parquet and report.csv, complete however a run ends.
 
-Workers write a record for each garment beside its images. The run moves the records into the report now and then, and
-at its end. A record that is left when a run is killed is moved by the next run.
+Workers write a record for each batch after its images. The run moves the records into the report now and then, and at
+its end. A record that is left when a run is killed is moved by the next run.
 """
 
 from __future__ import annotations
@@ -9,16 +9,24 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import IGRError
 from ...storage import Folder
 from ..settings import RECORDS, Output
+from .contact_sheet import SHEET, contact_sheet
 from .outcome import COLUMNS, Outcome
+from .records import from_record
 
 PARQUET, CSV = "report.parquet", "report.csv"
-"""Names of the report's files."""
+"""Names of the report's tables."""
+FILES = (PARQUET, CSV, SHEET)
+"""Names of all files of the report."""
+_AT_ONCE = 16
+"""Number of records that are read at the same time, because object stores are slow to answer."""
+_FORMULA = ("=", "+", "-", "@")
+"""Beginnings of cells that spreadsheets compute instead of showing them."""
 
 
 class Report:
@@ -29,15 +37,12 @@ class Report:
         self._root, self._records = output.root, output.folder(RECORDS)
         self.outcomes: dict[str, Outcome] = {one.name: one for one in _read(self._root)}
         """Outcomes by the garments' names."""
-        self._left = set[str]()
-        for name in self._records.names():
-            if not name.startswith("."):
-                self._add_record(name)
+        self._read_records: set[str] = set()
+        self.collect()
 
     def add(self, outcome: Outcome) -> None:
         """Add an outcome, which replaces an earlier one of the same garment."""
         self.outcomes[outcome.name] = outcome
-        self._left.add(f"{outcome.name}.json")
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove outcomes."""
@@ -45,29 +50,24 @@ class Report:
             self.outcomes.pop(name, None)
 
     def collect(self) -> None:
-        """Add the records of garments that were written, but whose outcomes were not passed on before the run ended."""
-        for name in self._records.names():
-            if not name.startswith(".") and name not in self._left:
-                self._add_record(name)
+        """Add the outcomes of records that are not in the report yet."""
+        names = [name for name in self._records.names() if name.endswith(".json") and not name.startswith(".")]
+        new = [name for name in names if name not in self._read_records]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for name, data in zip(new, pool.map(self._records.read, new), strict=True):
+                for outcome in from_record(data, self._records.at(name)):
+                    self.add(outcome)
+                self._read_records.add(name)
 
-    def write(self) -> None:
-        """Write the report, sorted by name, and remove the records that it contains."""
+    def write(self, title: str) -> None:
+        """Write the report, sorted by name, with its contact sheet, and remove the records that it contains."""
+        self.collect()
         lines = [self.outcomes[name] for name in sorted(self.outcomes)]
         self._root.write(CSV, _as_csv(lines))
+        self._root.write(SHEET, contact_sheet(lines, title).encode())
         self._root.write(PARQUET, _as_parquet(lines))  # last, because it is the file that is read again
-        for name in self._left:
-            self._records.remove(name)
-        self._left.clear()
-
-    def _add_record(self, name: str) -> None:
-        where = self._records.at(name)
-        try:
-            values = json.loads(self._records.read(name))
-        except ValueError as error:
-            raise IGRError(f"{where} is damaged ({error}): remove it; its garment will be restored again.") from error
-        if not isinstance(values, dict):
-            raise IGRError(f"{where} is not from a catalogue run: choose another output folder.")
-        self.add(Outcome.from_dict(values, where))
+        self._records.remove(*self._read_records)
+        self._read_records.clear()
 
 
 def _read(root: Folder) -> list[Outcome]:
@@ -90,8 +90,15 @@ def _as_csv(lines: Iterable[Outcome]) -> bytes:
     writer.writerow(COLUMNS)
     for one in lines:
         values = dataclasses.asdict(one)
-        writer.writerow("" if values[name] is None else values[name] for name in COLUMNS)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+        writer.writerow(_cell(values[name]) for name in COLUMNS)
+    return text.getvalue().encode("utf-8-sig")  # with the mark by which spreadsheets recognise UTF-8
+
+
+def _cell(value: object) -> object:
+    """A value as a cell; text that a spreadsheet would compute gets an apostrophe in front."""
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _as_parquet(lines: list[Outcome]) -> bytes:

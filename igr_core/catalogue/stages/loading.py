@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
@@ -14,15 +13,11 @@ from ...errors import IGRError
 from ...photo.image_files import decode_image
 from ...photo.images import photo_and_mask_of_images, photo_of_image
 from ...photo.view import GarmentView, make_view
-from ...storage import read_location
+from ...storage import is_url, local_path, read_location
 from ..ledger import Ledger, guarded
 from ..settings import BEGUN, CatalogueSettings, Output
 from ..table.items import Item, Photo
-
-CRASHED = (
-    "Two workers died at this garment, perhaps out of memory: check its photos, then run again with --retry-crashed."
-)
-"""Error message for a garment that kills its workers."""
+from .failures import CRASHED, sentence_of
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,17 @@ class Loaded:
     error: str = ""
     """Error message if the garment cannot be restored."""
     crashed: bool = False
-    """Whether the garment kills its workers."""
+    """Whether the garment crashes its workers."""
 
     @property
     def name(self) -> str:
         """Name of the garment."""
         return self.item.name
+
+    @property
+    def size(self) -> int:
+        """Approximate number of bytes that the photos take."""
+        return sum(_size(one) for one in self.views)
 
 
 class Loading:
@@ -53,7 +53,7 @@ class Loading:
 
     def __init__(self, settings: CatalogueSettings, output: Output) -> None:
         self._settings = settings
-        self._ledger = Ledger(output.folder(BEGUN))
+        self._ledger = Ledger(output.folder(BEGUN), "load")
 
     def __call__(self, items: Sequence[Item]) -> list[Loaded]:
         """Load garments, in any order."""
@@ -69,10 +69,11 @@ class Loading:
             try:
                 views.append(self._read(photo, item.category))
                 photos.append(photo)
-            except IGRError as error:
+            except Exception as error:
+                sentence = sentence_of(error, item.name)
                 if number == 0:
-                    return Loaded(item, error=str(error))
-                warnings.append(f"Restored without {photo.path}: {error}")
+                    return Loaded(item, error=sentence)
+                warnings.append(f"Restored without {photo.path}: {sentence}")
         return Loaded(item, tuple(views), tuple(photos), tuple(warnings))
 
     def _read(self, photo: Photo, category: str) -> GarmentView | Image.Image:
@@ -99,7 +100,14 @@ def view_of(person: Tensor, mask: Tensor, category: str, settings: CatalogueSett
 
 
 def _decoded(location: str) -> Image.Image:
-    return decode_image(read_location(location) if "://" in location else Path(location), location)
+    return decode_image(read_location(location) if is_url(location) else local_path(location), location)
+
+
+def _size(view: GarmentView | Image.Image) -> int:
+    if isinstance(view, Image.Image):
+        return 3 * view.width * view.height
+    parts = (view.person, view.mask, view.crop, view.photo, view.photo_mask)
+    return sum(part.nbytes for part in parts if part is not None)
 
 
 def _crashed(item: Item) -> Loaded:

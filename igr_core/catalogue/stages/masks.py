@@ -29,12 +29,12 @@ class FoundMask(NamedTuple):
 
 
 class MaskFinder:
-    """Finds masks with a human parser and SAM 2, each of which is loaded when it is first needed."""
+    """Finds masks with a human parser and SAM 2."""
 
     def __init__(self, parser: str | None, segmenter: str | None, device: torch.device) -> None:
-        self._parser_path, self._segmenter_path, self._device = parser, segmenter, device
-        self._parser: HumanParser | None = None
-        self._segmenter: Segmenter | None = None
+        """Load the models whose paths are given; raises IGRError if that fails."""
+        self._parser = None if parser is None else HumanParser.from_folder(parser, device)
+        self._segmenter = None if segmenter is None else _load_segmenter(Path(segmenter), device)
 
     def find(self, photo: Tensor, category: str, box: Box | None) -> FoundMask:
         """The mask of the garment of a category, or the object in a box, in a photo (1, 3, H, W) in 0..1.
@@ -44,35 +44,25 @@ class MaskFinder:
         """
         if box is not None:
             return self._in_box(photo, category, box)
-        parser = self._loaded_parser()
-        mask, (found,) = parser.garments(photo, category)
+        if self._parser is None:
+            raise IGRError("The photo has no mask: add one to the table, or use --parser.")
+        mask, (found,) = self._parser.garments(photo, category)
         mask, share = mask.cpu(), None
-        if self._segmenter_path is not None:
-            segmenter = self._loaded_segmenter()
-            embedding = segmenter.embed(photo)
+        if self._segmenter is not None:
+            segmenter, embedding = self._segmenter, self._segmenter.embed(photo)
             mask, share = refine_mask(mask, lambda prompt: segmenter.masks(embedding, prompt))
         return FoundMask(mask.cpu(), found, describe(found, mask, share))
 
     def _in_box(self, photo: Tensor, category: str, box: Box) -> FoundMask:
         if category not in CATEGORIES:
             raise IGRError("The row has a box, but no category: use upper, lower or full.")
-        segmenter = self._loaded_segmenter()
+        if self._segmenter is None:
+            raise IGRError("A box needs SAM 2: use --segmenter.")
         prompt = Prompt(box=box)
         prompt.check((photo.shape[-1], photo.shape[-2]))  # before SAM 2's slow encoder
-        mask = choose(*segmenter.masks(segmenter.embed(photo), prompt)).cpu()
+        mask = choose(*self._segmenter.masks(self._segmenter.embed(photo), prompt)).cpu()
         return FoundMask(mask, category, describe(category, mask))
 
-    def _loaded_parser(self) -> HumanParser:
-        if self._parser is None:
-            if self._parser_path is None:
-                raise IGRError("The photo has no mask: add one to the table, or use --parser.")
-            self._parser = HumanParser.from_folder(self._parser_path, self._device)
-        return self._parser
 
-    def _loaded_segmenter(self) -> Segmenter:
-        if self._segmenter is None:
-            if self._segmenter_path is None:
-                raise IGRError("A box needs SAM 2: use --segmenter.")
-            path = Path(self._segmenter_path)
-            self._segmenter = (Segmenter.from_folder if path.is_dir() else Segmenter.from_file)(path, self._device)
-        return self._segmenter
+def _load_segmenter(path: Path, device: torch.device) -> Segmenter:
+    return (Segmenter.from_folder if path.is_dir() else Segmenter.from_file)(path, device)

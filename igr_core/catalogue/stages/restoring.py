@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ from ...restore.restorer import GarmentRestorer
 from ..ledger import Ledger, guarded
 from ..settings import BEGUN, CatalogueSettings, Output
 from ..table.items import Item
-from .loading import CRASHED, Loaded, view_of
+from .failures import CRASHED, sentence_of
+from .loading import Loaded, view_of
 from .masks import MaskFinder
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Restored:
     error: str = ""
     """Error message if the garment failed."""
     crashed: bool = False
-    """Whether the garment kills its workers."""
+    """Whether the garment crashes its workers."""
     seconds: float = 0.0
     """Time for its masks and restoration, including its share of its batch."""
 
@@ -89,9 +87,13 @@ class Restoring:
         device = torch.device(device)
         dtype = torch.float16 if device.type == "cuda" else torch.float32
         self._settings = settings
-        self._ledger = Ledger(output.folder(BEGUN))
-        self._restorer = restorer or GarmentRestorer.from_bundle(settings.bundle, device, dtype)
-        self._masks = MaskFinder(settings.parser, settings.segmenter, device)
+        self._ledger = Ledger(output.folder(BEGUN), "restore")
+        self._restorer = restorer or GarmentRestorer.from_bundle(
+            settings.bundle, device, dtype, settings.restore.pruning
+        )
+        models = (settings.parser, settings.segmenter) if settings.finds_masks else (None, None)
+        self._masks = MaskFinder(*models, device)
+        self._most = settings.batch
 
     def __call__(self, given: Sequence[Loaded]) -> list[Restored]:
         """Restore garments, in any order; those that fail have an error message."""
@@ -106,20 +108,31 @@ class Restoring:
             try:
                 ready.append(self._ready(one))
             except Exception as error:
-                done.append(Restored(one.item, error=_sentence(error, one.name), warnings=one.warnings))
+                done.append(Restored(one.item, error=sentence_of(error, one.name), warnings=one.warnings))
         return done + self._restored(ready)
 
     def _restored(self, ready: Sequence[_Ready]) -> list[Restored]:
         """Restore garments together or, if that fails, one by one, so that a garment cannot fail because of another."""
+        if len(ready) > self._most:
+            parts = [ready[start : start + self._most] for start in range(0, len(ready), self._most)]
+            return [result for part in parts for result in self._restored(part)]
         if not ready:
             return []
-        start = time.monotonic()
+        start, failed = time.monotonic(), None
+        images, evidences = torch.empty(0), []
         try:
             images, evidences = self._sample(ready)
         except Exception as error:
-            if len(ready) > 1:
-                return [result for one in ready for result in self._restored([one])]
-            return [self._failed(ready[0], error)]
+            failed = error if len(ready) == 1 else error.with_traceback(None)  # which would keep the batch's tensors
+        if failed is not None:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if len(ready) == 1:
+                return [self._failed(ready[0], failed)]
+            if is_out_of_memory(failed):
+                self._most = (len(ready) + 1) // 2  # for the rest of the run
+                return self._restored(ready)
+            return [result for one in ready for result in self._restored([one])]
         share = (time.monotonic() - start) / len(ready)
         return [
             self._finish(one, image, evidence, share)
@@ -163,6 +176,8 @@ class Restoring:
 
     def _finish(self, one: _Ready, image: Tensor, evidence: Evidence | None, share: float) -> Restored:
         start, warnings = time.monotonic(), list(one.warnings)
+        if not bool(torch.isfinite(image).all()):
+            return self._failed(one, IGRError("The result contains NaN or infinite values: try --device cpu."))
         visible, seen, score, note = None, None, None, ""
         try:
             view = join_views(one.views)
@@ -192,16 +207,7 @@ class Restoring:
         )
 
     def _failed(self, one: _Ready, error: Exception) -> Restored:
-        return Restored(one.loaded.item, one.category, warnings=one.warnings, error=_sentence(error, one.loaded.name))
-
-
-def _sentence(error: Exception, name: str) -> str:
-    if isinstance(error, IGRError):
-        return str(error)
-    if is_out_of_memory(error):
-        return "Out of memory: choose a smaller --size."
-    logger.error("Unexpected error for %s", name, exc_info=error)  # a bug: the run continues with the other garments
-    return f"Unexpected error ({error}): please report this."
+        return Restored(one.loaded.item, one.category, warnings=one.warnings, error=sentence_of(error, one.loaded.name))
 
 
 def _crashed(one: Loaded) -> Restored:

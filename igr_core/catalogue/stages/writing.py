@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor
 from ...errors import IGRError
 from ...outputs import CannotWrite
 from ...photo.images import encode_image
-from ..ledger import Ledger
 from ..report.outcome import CRASHED, FAILED, RESTORED, SET_ASIDE, Outcome
-from ..settings import ASIDE, BEGUN, EVIDENCE, GARMENTS, RECORDS, THUMBNAILS, CatalogueSettings, Output
+from ..report.records import record_name, to_record
+from ..settings import ASIDE, EVIDENCE, GARMENTS, RECORDS, THUMBNAILS, CatalogueSettings, Output
 from .restoring import Restored
 
 _HEIGHT = 192
 """Height of thumbnails in pixels."""
+_AT_ONCE = 8
+"""Number of garments that are written at the same time, because object stores are slow to answer."""
 
 
 class Writing:
@@ -28,23 +31,21 @@ class Writing:
         self._settings = settings
         names = (GARMENTS, ASIDE, EVIDENCE, THUMBNAILS, RECORDS)
         self._folders = {name: output.folder(name) for name in names}
-        self._ledger = Ledger(output.folder(BEGUN))
 
     def __call__(self, given: Sequence[Restored]) -> list[Outcome]:
-        """Write garments. Raises CannotWrite if the output folder cannot be written to, which ends a run."""
-        return [self._write(one) for one in given]
+        """Write garments, and then one record of all. Raises CannotWrite if this fails, which ends a run."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            outcomes = list(pool.map(self._write, given))
+        self._folders[RECORDS].write(record_name([one.name for one in outcomes]), to_record(outcomes))
+        return outcomes
 
     def _write(self, one: Restored) -> Outcome:
         try:
-            outcome = self._write_images(one)
+            return self._write_images(one)
         except CannotWrite:
             raise
         except IGRError as error:  # such as NaN
-            outcome = self._outcome(one, error=str(error))
-        self._folders[RECORDS].write(f"{one.name}.json", outcome.to_json())
-        if one.crashed:
-            self._ledger.end(one.name)
-        return outcome
+            return self._outcome(one, error=str(error))
 
     def _write_images(self, one: Restored) -> Outcome:
         if one.image is None:
@@ -63,7 +64,8 @@ class Writing:
         if visible is not None:
             self._folders[EVIDENCE].write(map_name, visible)
         self._folders[folder].write(name, image)
-        self._folders[other].remove(name)  # from an earlier run
+        if own.min_evidence > 0:
+            self._folders[other].remove(name)  # from an earlier run
         return self._outcome(one, f"{folder}/{name}", f"{EVIDENCE}/{map_name}" if map_name else "", aside)
 
     def _outcome(
@@ -79,14 +81,15 @@ class Writing:
             one.category,
             image,
             map_name,
-            _rounded(one.evidence),
-            _rounded(one.agreement),
+            None if error else _rounded(one.evidence),
+            None if error else _rounded(one.agreement),
             error,
             " ".join(one.warnings),
             one.note,
             None if error else round(one.seconds, 3),
             self._settings.model,
             self._settings.in_words,
+            one.item.inputs,
         )
 
 

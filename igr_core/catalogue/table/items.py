@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ from ...photo.view import MOST_PHOTOS
 from ...ranges import shown
 from ...segmentation.labels import AUTO
 from ...segmentation.sam2_prompt import Box
+from ...text import is_decoded
 from .rows import Row, stem
 
-LONGEST_NAME = 200
-"""Maximum length of a garment's name in bytes, which leaves room for extensions."""
+LONGEST_NAME = 120
+"""Maximum length of a garment's name in bytes, which leaves room for folders on every system."""
+_RESERVED = re.compile(r"row \d+|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names in the report of rows that are not valid, and names that Windows does not allow."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -45,6 +49,11 @@ class Item:
     """upper, lower, full or auto."""
     photos: tuple[Photo, ...]
     """The photos that show it."""
+
+    @property
+    def inputs(self) -> str:
+        """Start of a SHA-256 that changes if the garment's category or one of its photos, masks or boxes does."""
+        return hashlib.sha256(repr((self.category, self.photos)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Items(NamedTuple):
@@ -99,8 +108,12 @@ def _item(group: Sequence[Row], default: str, several: set[str]) -> Item:
 
 
 def _photo(row: Row, category: str) -> Photo:
+    if row.error:
+        raise IGRError(row.error)
     if not row.photo:
         raise IGRError("The row has no photo: add its path.")
+    if not (is_decoded(row.photo) and is_decoded(row.mask)):
+        raise IGRError("The name of the photo or its mask is not valid UTF-8: rename the file.")
     if row.mask and row.box:
         raise IGRError("The row has a mask and a box: keep one of them.")
     if (row.mask or row.box) and category == AUTO:
@@ -125,7 +138,7 @@ def _name(row: Row, given: str, category: str, several: set[str]) -> str:
         name = stem(row.photo)
         if name_key(name) in several:
             name = f"{name}-{category}"
-    if _UNSAFE.search(name) or name != name.strip(" .") or not name:
+    if _UNSAFE.search(name) or name != name.strip(" .") or not name or _RESERVED.fullmatch(name):
         raise IGRError(
             f"The name {shown(name)} cannot be used for files: use letters, digits, hyphens and underscores."
         )

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ...errors import IGRError
-from ...photo.image_files import is_image_name, name_key
+from ...photo.image_files import UNREAD_SUFFIXES, is_image_name, name_key
 from ...restore.pairing import first_photo, photo_order
-from ...storage import Folder, read_location
+from ...storage import Folder, is_url, read_location
 
 COLUMNS = ("photo", "mask", "box", "category", "name", "garment")
 """Columns that a table may have; photo is required."""
@@ -39,6 +39,8 @@ class Row:
     """Name of the garment's files, without an extension; empty for the default."""
     garment: str = ""
     """Identifier shared by all photos of one garment; empty for a garment with a single photo."""
+    error: str = ""
+    """Error message if the row cannot be used."""
 
 
 class Table(NamedTuple):
@@ -57,7 +59,7 @@ def read_table(source: str, masks: str | None = None) -> Table:
     folder `masks`, and NAME__2.jpg is another photo of the garment in NAME.jpg. Raises IGRError if the source cannot be
     read, has no column photo, or has no rows.
     """
-    if PurePosixPath(source).suffix.lower() not in _TABLES or ("://" not in source and os.path.isdir(source)):
+    if suffix(source) not in _TABLES or (not is_url(source) and os.path.isdir(source)):
         return Table(_photos_of_folder(source, masks), ())
     if masks is not None:
         raise IGRError("--masks only works with a folder of photos: add the column mask to the table.")
@@ -67,7 +69,7 @@ def read_table(source: str, masks: str | None = None) -> Table:
     if "photo" not in names:
         found = f"the columns {', '.join(names)}" if names else "no columns"
         raise IGRError(f"{source} has {found}, but needs photo: rename the column with the paths of the photos.")
-    folder = source.rpartition("/")[0] if "/" in source else ""
+    folder = source.rpartition("/")[0] if is_url(source) else os.path.dirname(source)
     rows = tuple(_row(number, line, folder) for number, line in enumerate(lines, 1))
     if not rows:
         raise IGRError(f"{source} has no rows below its header: add one row per garment.")
@@ -80,12 +82,18 @@ def stem(location: str) -> str:
     return PurePosixPath(path.replace(os.sep, "/")).stem
 
 
+def suffix(location: str) -> str:
+    """Extension of a file at a path or URL, in lower case."""
+    return PurePosixPath(location).suffix.lower()
+
+
 def _photos_of_folder(source: str, masks: str | None) -> tuple[Row, ...]:
-    if "://" not in source and not os.path.isdir(source):
+    if not is_url(source) and not os.path.isdir(source):
         kind = "is not a .csv or .parquet table or a folder" if os.path.exists(source) else "does not exist"
         raise IGRError(f"{source} {kind}: specify a table or a folder of photos.")
     folder = Folder(source)
-    photos = [name for name in folder.names() if is_image_name(name)]
+    names = folder.names()
+    photos = [name for name in names if is_image_name(name)]
     if not photos:
         raise IGRError(f"{source} has no images: choose another folder, or a .csv or .parquet table.")
     mask_of = _masks_by_name(masks)
@@ -94,24 +102,39 @@ def _photos_of_folder(source: str, masks: str | None) -> tuple[Row, ...]:
     for number, name in enumerate(sorted(photos, key=lambda name: photo_order(stem(name))), 1):
         own = stem(name)
         garment = "" if own in taken else first_photo(own, stems) or own  # a second anna is not a photo of the first
-        rows.append(Row(number, folder.at(name), mask_of(name), name=garment or own, garment=garment))
+        mask, error = mask_of(name)
+        rows.append(Row(number, folder.at(name), mask, name=garment or own, garment=garment, error=error))
         taken.add(own)
+    for number, name in enumerate((name for name in names if suffix(name) in UNREAD_SUFFIXES), len(rows) + 1):
+        error = f"Images of the type {suffix(name)} are not supported: save the photo as a PNG or JPEG."
+        rows.append(Row(number, folder.at(name), error=error))
     return tuple(rows)
 
 
-def _masks_by_name(masks: str | None) -> Callable[[str], str]:
-    """A function from a photo's name to its mask's path; the name of a mask may differ in case or Unicode form."""
-    if masks is None:
-        return lambda name: ""
-    folder = Folder(masks)
-    found = [name for name in folder.names() if is_image_name(name)]
-    if not found:
-        raise IGRError(f"--masks {masks} has no images: choose the folder that has the masks.")
-    exact, similar = ({key(stem(name)): name for name in found} for key in (str, name_key))
+def _masks_by_name(masks: str | None) -> Callable[[str], tuple[str, str]]:
+    """A function from a photo's name to its mask's path, or to an error message if it does not have exactly one.
 
-    def mask_of(photo: str) -> str:
-        name = exact.get(stem(photo)) or similar.get(name_key(stem(photo)))
-        return folder.at(name) if name else ""
+    The name of a mask may differ from the photo's in case or Unicode form, as in restore.pairing.
+    """
+    if masks is None:
+        return lambda name: ("", "")
+    folder = Folder(masks)
+    exact: dict[str, list[str]] = {}
+    similar: dict[str, list[str]] = {}
+    for name in folder.names():
+        if is_image_name(name):
+            exact.setdefault(stem(name), []).append(name)
+            similar.setdefault(name_key(stem(name)), []).append(name)
+    if not exact:
+        raise IGRError(f"--masks {masks} has no images: choose the folder that has the masks.")
+
+    def mask_of(photo: str) -> tuple[str, str]:
+        found = exact.get(stem(photo)) or similar.get(name_key(stem(photo)), [])
+        if len(found) > 1:
+            return "", f"The photo has the masks {' and '.join(found)}: keep one of them."
+        return (
+            (folder.at(found[0]), "") if found else ("", f"The photo has no mask: put {stem(photo)}.png into {masks}.")
+        )
 
     return mask_of
 
@@ -127,6 +150,8 @@ def _text(value: Any) -> str:
     """A cell as text; empty for a missing value. Lists, such as boxes in Parquet files, are written with spaces."""
     if value is None or value != value:
         return ""
+    if isinstance(value, float) and value.is_integer():  # a column of integers with gaps
+        value = int(value)
     if isinstance(value, (list, tuple)):
         return " ".join(str(one) for one in value)
     return str(value).strip()
@@ -136,7 +161,7 @@ def _place(location: str, folder: str) -> str:
     """A path or URL in a table, relative to the table's folder."""
     if not location or not folder or "://" in location or os.path.isabs(location):
         return location
-    return f"{folder}/{location}"
+    return f"{folder}/{location}" if is_url(folder) else os.path.join(folder, location)
 
 
 def _read_csv(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:

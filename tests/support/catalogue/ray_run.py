@@ -1,7 +1,7 @@
 """A catalogue run on a local Ray cluster of two nodes; run by test_ray_data.
 
-Workers die at the garment `poison` whenever it is tried, and once at the garment `killed`. With `lose`, a node is lost
-once garments are written.
+Workers crash on the garment `poison` whenever it is tried, and once on the garment `killed`. With `lose`, a node is
+lost once garments are written.
 """
 
 import logging
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from igr_core.catalogue.engine.ray_data import Batch, RestoringActor, run_on_ray
+from igr_core.catalogue.engine.ray_data import Block, RestoringActor, run_on_ray
 from igr_core.catalogue.report.report import Report
 from igr_core.catalogue.run import plan, run
 from igr_core.catalogue.settings import GARMENTS, Output
@@ -24,14 +24,14 @@ from igr_core.catalogue.table.rows import read_table
 from tests.support.catalogue.table import quick_settings
 
 NOTES = "CATALOGUE_NOTES"
-"""Environment variable with the folder of the notes on workers that died."""
+"""Environment variable with the folder of notes on what happened."""
 
 
 class Deadly(RestoringActor):
-    """Dies at some garments."""
+    """Crashes on some garments."""
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Restore a batch, or die while it does."""
+    def __call__(self, block: Block) -> Block:
+        """Restore a batch, or crash while it does."""
         before = self._restoring._restore_all
 
         def restore(given: Sequence) -> list:
@@ -45,16 +45,17 @@ class Deadly(RestoringActor):
 
         self._restoring._restore_all = restore  # type: ignore[method-assign]
         try:
-            return super().__call__(batch)
+            return super().__call__(block)
         finally:
             self._restoring._restore_all = before  # type: ignore[method-assign]
 
 
-def lose(cluster: Cluster, node: object, garments: Path) -> None:
-    """Remove the node once some garments are written."""
+def lose(cluster: Cluster, node: object, garments: Path, notes: Path) -> None:
+    """Remove the node once some garments are written, and note how many were."""
     while not garments.is_dir() or len(list(garments.iterdir())) < 4:
         time.sleep(0.05)
     cluster.remove_node(node, allow_graceful=False)
+    (notes / "lost").write_text(str(len(list(garments.iterdir()))))
 
 
 def main(table: str, bundle: str, out: str, notes: str, *how: str) -> None:
@@ -67,7 +68,7 @@ def main(table: str, bundle: str, out: str, notes: str, *how: str) -> None:
     node = cluster.add_node(num_cpus=2, env_vars=environment)
     cluster.wait_for_nodes()
     if "lose" in how:
-        threading.Thread(target=lose, args=(cluster, node, Path(out) / GARMENTS), daemon=True).start()
+        threading.Thread(target=lose, args=(cluster, node, Path(out) / GARMENTS, Path(notes)), daemon=True).start()
     report = Report(output)
     todo = plan(items_of(read_table(table).rows), report, settings)
     try:
@@ -75,7 +76,7 @@ def main(table: str, bundle: str, out: str, notes: str, *how: str) -> None:
             todo,
             report,
             output,
-            lambda items: run_on_ray(items, settings, output, cluster.address, 2, Deadly),
+            lambda items: run_on_ray(items, settings, output, cluster.address, 2, restoring=Deadly),
             "test",
             lambda outcome: sys.stdout.write(f"{outcome.name}: {outcome.status}\n"),
         )

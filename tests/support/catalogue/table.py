@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from igr_core.catalogue.settings import CatalogueSettings
+from igr_core.catalogue.settings import CatalogueSettings, model_hash
 from igr_core.model.bundle import Bundle
 from igr_core.restore.jobs import Settings
 from igr_core.sampling.presets import Sampling
@@ -27,4 +27,4 @@ def quick_settings(bundle: Path, **more: object) -> CatalogueSettings:
     """Settings of a quick run with a bundle."""
     model = Bundle.open(bundle).info.model
     own = Settings(model.native_size, model.view, model.image_encoder.image_size, Sampling(2, 1.0))
-    return CatalogueSettings(own, str(bundle), **more)  # type: ignore[arg-type]
+    return CatalogueSettings(own, str(bundle), model_hash(bundle), **more)  # type: ignore[arg-type]

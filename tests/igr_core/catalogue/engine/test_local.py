@@ -55,7 +55,29 @@ def test_memory_does_not_grow_with_the_number_of_garments() -> None:
         return made
 
     assert len(list(run_here(items(200), Stages(counted, restore, write), 4))) == 200
-    assert most <= 4 * (AHEAD + 2)  # read ahead, being read, and being restored
+    assert most <= 4 * (AHEAD + 3)  # read ahead, taken for the next batch, and being restored
+
+
+def test_large_photos_are_read_and_restored_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos of 100 bytes with room for 1,000 are restored in batches of 3, of which the last is not read ahead."""
+    monkeypatch.setattr(Loaded, "size", 100)
+    alive: weakref.WeakSet[Loaded] = weakref.WeakSet()
+    most, sizes, lock = 0, [], threading.Lock()
+
+    def counted(given: Sequence[Item]) -> list[Loaded]:
+        nonlocal most
+        made = load(given)
+        with lock:
+            alive.update(made)
+            most = max(most, len(alive))
+        return made
+
+    def noted(given: Sequence[Loaded]) -> list[Restored]:
+        sizes.append(len(given))
+        return restore(given)
+
+    assert len(list(run_here(items(60), Stages(counted, noted, write), 16, memory=1000))) == 60
+    assert set(sizes) == {3} and 3 < most <= 13
 
 
 def test_when_a_run_is_stopped_restored_batches_are_still_written() -> None:

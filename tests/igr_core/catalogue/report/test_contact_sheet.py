@@ -39,3 +39,8 @@ def test_the_page_counts_each_status_and_loads_nothing_from_elsewhere() -> None:
     page = contact_sheet([Outcome("a", RESTORED, ""), Outcome("b", RESTORED, ""), Outcome("c", FAILED, "")], "shop")
     assert "all (3)" in page and "restored (2)" in page and "failed (1)" in page
     assert "http://" not in page and "https://" not in page
+
+
+def test_a_number_that_json_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        contact_sheet([Outcome("a", RESTORED, "", evidence=float("nan"))], "shop")

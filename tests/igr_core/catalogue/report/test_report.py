@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.catalogue.report.outcome import COLUMNS, FAILED, RESTORED, Outcome
+from igr_core.catalogue.report.records import record_name, to_record
 from igr_core.catalogue.report.report import Report
 from igr_core.catalogue.settings import RECORDS, Output
 from igr_core.errors import IGRError
@@ -25,9 +26,9 @@ def test_what_is_written_is_read_again(output: Output, tmp_path: Path) -> None:
     report = Report(output)
     report.add(BAD)
     report.add(GOOD)
-    report.write()
+    report.write("shop")
     assert Report(output).outcomes == {"a": GOOD, "b": BAD}
-    with (tmp_path / "report.csv").open(newline="", encoding="utf-8") as handle:
+    with (tmp_path / "report.csv").open(newline="", encoding="utf-8-sig") as handle:
         lines = list(csv.DictReader(handle))
     assert tuple(lines[0]) == COLUMNS and [line["name"] for line in lines] == ["a", "b"]
     assert lines[0]["evidence"] == "0.5" and lines[1]["evidence"] == "" and lines[0]["warnings"] == "É, odd."
@@ -36,17 +37,17 @@ def test_what_is_written_is_read_again(output: Output, tmp_path: Path) -> None:
 def test_a_record_that_a_killed_run_left_is_part_of_the_report(output: Output) -> None:
     report = Report(output)
     report.add(BAD)
-    report.write()
-    output.folder(RECORDS).write("a.json", GOOD.to_json())
-    output.folder(RECORDS).write("b.json", Outcome("b", RESTORED, "p/b.jpg").to_json())
+    report.write("shop")
+    left = [GOOD, Outcome("b", RESTORED, "p/b.jpg")]
+    output.folder(RECORDS).write(record_name(["a", "b"]), to_record(left))
     after = Report(output)
     assert after.outcomes["a"] == GOOD and after.outcomes["b"].status == RESTORED
-    after.write()
+    after.write("shop")
     assert output.folder(RECORDS).names() == [] and Report(output).outcomes == after.outcomes
 
 
 def test_a_record_is_removed_only_after_it_is_in_the_report(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    output.folder(RECORDS).write("a.json", GOOD.to_json())
+    output.folder(RECORDS).write("a.json", to_record([GOOD]))
     report = Report(output)
 
     def fail(*_: object) -> bytes:
@@ -54,7 +55,7 @@ def test_a_record_is_removed_only_after_it_is_in_the_report(output: Output, monk
 
     monkeypatch.setattr("igr_core.catalogue.report.report._as_parquet", fail)
     with pytest.raises(OSError, match="disk full"):
-        report.write()
+        report.write("shop")
     assert Report(output).outcomes == {"a": GOOD}
 
 
@@ -63,9 +64,27 @@ def test_files_of_other_programs_are_not_overwritten(output: Output, tmp_path: P
     with pytest.raises(IGRError, match=r"report\.parquet cannot be read as a report .*: choose another output folder"):
         Report(output)
     (tmp_path / "report.parquet").unlink()
-    output.folder(RECORDS).write("a.json", b'{"name": "a"}')
+    output.folder(RECORDS).write("a.json", b'[{"name": "a"}]')
     with pytest.raises(IGRError, match=r"a\.json is not from a catalogue run"):
         Report(output)
     output.folder(RECORDS).write("a.json", b"{")
     with pytest.raises(IGRError, match=r"a\.json is damaged"):
         Report(output)
+
+
+def test_a_cell_that_a_spreadsheet_would_compute_is_shown(output: Output, tmp_path: Path) -> None:
+    report = Report(output)
+    report.add(Outcome("=1+1", RESTORED, "@photo", seconds=-1.0))
+    report.write("shop")
+    with (tmp_path / "report.csv").open(newline="", encoding="utf-8-sig") as handle:
+        (line,) = csv.DictReader(handle)
+    assert (line["name"], line["photo"], line["seconds"]) == ("'=1+1", "'@photo", "-1.0")
+    assert set(Report(output).outcomes) == {"=1+1"}
+
+
+def test_a_report_without_columns_that_were_added_later_is_read() -> None:
+    values = {"name": "a", "status": "restored", "photo": "a.jpg"}
+    assert Outcome.from_dict(values, "") == Outcome("a", RESTORED, "a.jpg")
+    for more in ({"colour": "red"}, {"status": "odd"}):
+        with pytest.raises(IGRError, match="is not from a catalogue run"):
+            Outcome.from_dict(values | more, "report")

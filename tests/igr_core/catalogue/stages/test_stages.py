@@ -1,7 +1,6 @@
 """The three stages, with a tiny model: what is written is what `restore` writes, and garments fail alone."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from igr_core.catalogue.report.outcome import Outcome
+from igr_core.catalogue.report.records import from_record
 from igr_core.catalogue.settings import CatalogueSettings, Output
 from igr_core.catalogue.stages.loading import Loading
 from igr_core.catalogue.stages.restoring import Restored, Restoring
@@ -58,8 +58,8 @@ def test_a_batch_writes_what_restore_writes_for_each_photo(tmp_path: Path, bundl
         "thumbnails",
     }
     assert not list((tmp_path / "out" / ".begun").iterdir())
-    record = json.loads((tmp_path / "out" / ".records" / "a.json").read_bytes())
-    assert Outcome.from_dict(record, "") == found["a"] and found["a"].status == "restored"
+    (record,) = (tmp_path / "out" / ".records").iterdir()
+    assert from_record(record.read_bytes(), "") == list(found.values()) and found["a"].status == "restored"
 
 
 def test_a_garment_does_not_depend_on_its_batch(tmp_path: Path, bundle: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_further_photo_that_cannot_be_read_is_left_out_with_a_warning(tmp_path
 def test_masks_are_found_by_category(tmp_path: Path, bundle: Path) -> None:
     photo, _ = write_pair(tmp_path, "a.png")
     parser = save_parser(tmp_path / "parser", sees=("upper-clothes",))
-    settings = quick_settings(bundle, parser=str(parser))
+    settings = quick_settings(bundle, parser=str(parser), finds_masks=True)
     found = work(
         tmp_path, settings, (Item("a", "auto", (Photo(str(photo)),)), Item("b", "lower", (Photo(str(photo)),)))
     )
@@ -101,20 +101,25 @@ def test_masks_are_found_by_category(tmp_path: Path, bundle: Path) -> None:
     assert found["b"].status == "failed" and "lower" in found["b"].error
 
 
-def test_a_batch_that_fails_is_restored_one_by_one(
-    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [(RuntimeError("odd"), [5, 1, 1, 1, 1, 1]), (MemoryError(), [5, 3, 2, 1, 1, 1, 1, 1])],
+    ids=["any error", "out of memory"],
+)
+def test_a_batch_that_fails_is_restored_in_smaller_ones(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, tried: list[int]
 ) -> None:
     sample, sizes = GarmentRestorer.restore, []
 
     def restore(self: GarmentRestorer, view: object, category: list[str], *words: object, **more: object) -> Tensor:
         sizes.append(len(category))
         if len(category) > 1:
-            raise MemoryError
+            raise error
         return sample(self, view, category, *words, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(GarmentRestorer, "restore", restore)
-    found = work(tmp_path, quick_settings(bundle, evidence=False), items_in(tmp_path, "abc"))
-    assert sizes == [3, 1, 1, 1] and {one.status for one in found.values()} == {"restored"}
+    found = work(tmp_path, quick_settings(bundle, evidence=False), items_in(tmp_path, "abcde"))
+    assert sizes == tried and {one.status for one in found.values()} == {"restored"}
 
 
 def test_a_result_with_nan_fails_and_is_not_written(
@@ -122,7 +127,8 @@ def test_a_result_with_nan_fails_and_is_not_written(
 ) -> None:
     monkeypatch.setattr(GarmentRestorer, "restore", lambda *_, **__: torch.full((1, 3, 64, 48), torch.nan))
     found = work(tmp_path, quick_settings(bundle, evidence=False), items_in(tmp_path, "a"))
-    assert found["a"].status == "failed" and "contains NaN" in found["a"].error
+    assert found["a"].status == "failed" and "contains NaN or infinite values: try --device cpu" in found["a"].error
+    assert found["a"].evidence is None and found["a"].agreement is None
     assert not (tmp_path / "out" / "garments").exists()
 
 

@@ -51,7 +51,11 @@ def test_a_box_is_read_in_every_usual_spelling(box: str) -> None:
         (Row(1, "a.jpg", box="1 2 3", category="upper"), "The box is '1 2 3': use four numbers in pixels"),
         (Row(1, "a.jpg", name="../a"), "The name '../a' cannot be used for files"),
         (Row(1, "a.jpg", name=".hidden"), "The name '.hidden' cannot be used for files"),
-        (Row(1, "a.jpg", name="a" * 201), "The name has 201 characters: use a shorter one"),
+        (Row(1, "a.jpg", name="a" * 121), "The name has 121 characters: use a shorter one"),
+        (Row(1, "a.jpg", name="row 7"), "The name 'row 7' cannot be used for files"),
+        (Row(1, "a.jpg", name="NUL"), "The name 'NUL' cannot be used for files"),
+        (Row(1, "caf\udce9.jpg"), "The name of the photo or its mask is not valid UTF-8: rename the file."),
+        (Row(1, "a.jpg", error="It is odd: look."), "It is odd: look."),
         (Row(1, "a.jpg", garment="a\nb"), "cannot be used for files"),
     ],
 )
@@ -73,3 +77,17 @@ def test_names_that_are_the_same_on_some_disks_clash() -> None:
     found = items_of([Row(1, "p/coat.jpg"), Row(2, "q/Coat.jpg", name="Coat"), Row(3, "c.jpg", name="other")])
     assert [item.name for item in found.items] == ["coat", "other"]
     assert "would overwrite those of row 1, Coat: give one of the rows another name" in found.failed["row 2"][1]
+
+
+def test_a_changed_row_has_other_inputs() -> None:
+    rows = [
+        Row(1, "a.jpg", "m.png", category="upper"),
+        Row(1, "b.jpg", "m.png", category="upper"),
+        Row(1, "a.jpg", "n.png", category="upper"),
+        Row(1, "a.jpg", "m.png", category="lower"),
+        Row(1, "a.jpg", box="1 2 3 4", category="upper"),
+        Row(1, "a.jpg", box="1 2 3 5", category="upper"),
+    ]
+    inputs = [items_of([row]).items[0].inputs for row in rows]
+    assert len(set(inputs)) == len(rows)
+    assert items_of([Row(9, "a.jpg", "m.png", category="upper", name="other")]).items[0].inputs == inputs[0]

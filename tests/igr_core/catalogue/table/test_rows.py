@@ -36,7 +36,7 @@ def test_a_parquet_file_means_the_same_as_a_csv_file(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="only the extra `catalogue` reads Parquet")
     from pyarrow import parquet
 
-    columns = {"photo": ["a.jpg", "b.jpg"], "box": [[1, 2, 30, 40], None], "garment": [7, None], "sku": [1, 2]}
+    columns = {"photo": ["a.jpg", "b.jpg"], "box": [[1, 2, 30, 40], None], "garment": [7.0, None], "sku": [1, 2]}
     parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
     table = write_csv(tmp_path, "photo,box,garment,sku\na.jpg,1 2 30 40,7,1\nb.jpg,,,2\n")
     assert read_table(str(tmp_path / "table.parquet")) == read_table(table)
@@ -49,20 +49,29 @@ def test_a_table_at_a_url_has_photos_beside_it() -> None:
 
 
 def test_photos_of_a_folder_are_matched_with_masks_and_with_their_garment(tmp_path: Path) -> None:
-    for name in ("Anna.jpg", "anna__2.png", "anna__10.png", "bert.jpg", "bert.png", "notes.txt"):
+    for name in ("Anna.jpg", "anna__2.png", "anna__10.png", "bert.jpg", "bert.png", "notes.txt", "raw.CR2"):
         (tmp_path / "photos").mkdir(exist_ok=True)
         (tmp_path / "photos" / name).touch()
     (tmp_path / "masks").mkdir()
-    (tmp_path / "masks" / "anna.png").touch()
+    for name in ("anna.png", "bert.png", "bert.webp"):
+        (tmp_path / "masks" / name).touch()
+    without, several = (
+        "The photo has no mask: put {}.png into {}.",
+        ("The photo has the masks bert.png and bert.webp: keep one of them."),
+    )
     photos, masks = tmp_path / "photos", tmp_path / "masks"
     rows = read_table(str(photos), str(masks)).rows
     assert rows == (
         Row(1, f"{photos}/Anna.jpg", f"{masks}/anna.png", name="Anna", garment="Anna"),
-        Row(2, f"{photos}/anna__2.png", name="Anna", garment="Anna"),
-        Row(3, f"{photos}/anna__10.png", name="Anna", garment="Anna"),
-        Row(4, f"{photos}/bert.jpg", name="bert", garment="bert"),
-        Row(5, f"{photos}/bert.png", name="bert"),
+        Row(2, f"{photos}/anna__2.png", name="Anna", garment="Anna", error=without.format("anna__2", masks)),
+        Row(3, f"{photos}/anna__10.png", name="Anna", garment="Anna", error=without.format("anna__10", masks)),
+        Row(4, f"{photos}/bert.jpg", name="bert", garment="bert", error=several),
+        Row(5, f"{photos}/bert.png", name="bert", error=several),
+        Row(
+            6, f"{photos}/raw.CR2", error="Images of the type .cr2 are not supported: save the photo as a PNG or JPEG."
+        ),
     )
+    assert [row.error for row in read_table(str(photos)).rows[:5]] == [""] * 5  # masks are found
 
 
 @pytest.mark.parametrize(
@@ -90,7 +99,7 @@ def test_a_source_that_is_neither_a_table_nor_a_folder_is_refused(tmp_path: Path
         read_table(str(tmp_path / "gone"))
     with pytest.raises(IGRError, match="is not a .csv or .parquet table or a folder"):
         read_table(write_csv(tmp_path, "photo\n", "table.xlsx"))
-    with pytest.raises(IGRError, match=r"gone\.csv cannot be read"):
+    with pytest.raises(IGRError, match=r"gone\.csv does not exist: check the path"):
         read_table(str(tmp_path / "gone.csv"))
 
 
