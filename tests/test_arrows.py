@@ -34,6 +34,7 @@ HEADLESS = {
 }
 """The only files of igr_core that may import these libraries."""
 OPTIONAL = {
+    "filelock": {"catalogue/run.py"},
     "fsspec": {"storage.py"},
     "jinja2": {"catalogue/report/contact_sheet.py"},
     "pillow_heif": {"photo/image_files.py"},

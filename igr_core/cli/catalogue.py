@@ -136,8 +136,6 @@ def catalogue(
     with one_sentence():
         _check_packages()
         _check_options(evidence, detail, min_evidence, workers, ray)
-        from ..catalogue.report.report import Report
-        from ..catalogue.run import check_output, in_use, plan
         from ..catalogue.settings import CatalogueSettings, Output, model_hash
         from ..model.bundle import Bundle
         from ..storage import absolute
@@ -154,13 +152,9 @@ def catalogue(
         file = absolute(str(bundle))
         settings = CatalogueSettings(own, file, model_hash(file), *models, finds, image_type, evidence, batch)
         output = Output(absolute(out))
-        check_output(output)
-        with in_use(output):
-            report = Report(output)
-            todo = plan(items, report, settings, overwrite=overwrite, retry_crashed=retry_crashed)
-            _show_plan(todo)
-            failed = _run(todo, report, output, _engine(settings, output, device, ray, workers), source)
-    if failed or todo.crashed:
+        engine = _engine(settings, output, device, ray, workers)
+        complete = _run_all(items, settings, output, engine, source, overwrite, retry_crashed)
+    if not complete:
         raise typer.Exit(1)
 
 
@@ -222,6 +216,27 @@ def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str |
     if ray is not None:
         return on_ray(settings, output, ray, workers, device)
     return here(settings, output, str(choose_device(device)))
+
+
+def _run_all(
+    items: Items,
+    settings: CatalogueSettings,
+    output: Output,
+    engine: Engine,
+    source: str,
+    overwrite: bool,
+    retry_crashed: bool,
+) -> bool:
+    """Restore what is left; returns whether no garment is missing."""
+    from ..catalogue.report.report import Report
+    from ..catalogue.run import check_output, in_use, plan
+
+    check_output(output)
+    with in_use(output):
+        report = Report(output)
+        todo = plan(items, report, settings, overwrite=overwrite, retry_crashed=retry_crashed)
+        _show_plan(todo)
+        return not _run(todo, report, output, engine, source) and not todo.crashed
 
 
 def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str) -> bool:
