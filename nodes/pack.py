@@ -37,6 +37,7 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from .encode import IGRGarmNetEncode
     from .finish import IGRGarmentFinish
     from .load import IGRLoad
+    from .photos.contact_sheet import IGRContactSheet
     from .photos.example import IGRExamplePerson
     from .photos.folder import IGRPhotoFolder
     from .preview import IGRGarmentPreview
@@ -61,6 +62,7 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRExamplePerson,
         IGRGarmentFinish,
         IGRPhotoFolder,
+        IGRContactSheet,
         IGRSegmenterLoad,
         IGRGarmentSegment,
         IGRParserLoad,

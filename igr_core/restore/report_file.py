@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
-from ..errors import IGRError
-from ..files import atomic_file, make_folder
+from .csv_lines import Lines, read_lines, write_lines
 from .jobs import Report
 from .planning import Job
 
@@ -16,25 +14,13 @@ and notes in sentences."""
 RESTORED, SET_ASIDE, FAILED = "restored", "set aside", "failed"
 """Values of the column `result`."""
 
-Lines = dict[str, dict[str, str]]
-
 
 def read_report(path: Path) -> Lines:
     """Lines of an earlier run's report, by photo; empty if the file does not exist.
 
     Raises IGRError if the file is not a report, so that no other file is overwritten.
     """
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
-            reader = csv.DictReader(handle)
-            lines = {str(line["photo"]): dict(line) for line in reader if reader.fieldnames == list(COLUMNS)}
-            if reader.fieldnames != list(COLUMNS):
-                raise IGRError(f"{path} exists, but is not a report of this command: choose another --report file.")
-            return lines
-    except FileNotFoundError:
-        return {}
-    except (OSError, csv.Error) as error:
-        raise IGRError(f"{path} cannot be read ({error}): choose another --report file.") from error
+    return read_lines(path, COLUMNS, "a report of this command", "choose another --report file")
 
 
 def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines) -> None:
@@ -50,14 +36,7 @@ def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines
             lines[name] = _line(name, SET_ASIDE if aside else RESTORED, image, report)
     for name in report.failed:
         lines[name] = _line(name, FAILED, None, report)
-    make_folder(path.parent)
-    with (
-        atomic_file(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
-    ):
-        writer = csv.writer(handle)
-        writer.writerow(COLUMNS)
-        writer.writerows([lines[name][column] for column in COLUMNS] for name in sorted(lines))
+    write_lines(path, COLUMNS, lines)
 
 
 def _line(name: str, result: str, image: Path | None, report: Report) -> dict[str, str]:

@@ -24,6 +24,7 @@ DISPLAY_NAMES = {
     "IGRExamplePerson": "IGR Example Person",
     "IGRGarmentFinish": "Garment Finish",
     "IGRPhotoFolder": "IGR Photo Folder",
+    "IGRContactSheet": "IGR Contact Sheet",
     "IGRSegmenterLoad": "IGR Load Segmenter",
     "IGRGarmentSegment": "Garment Segment",
     "IGRParserLoad": "IGR Load Parser",
@@ -218,7 +219,8 @@ def _input(call: ast.Call, sockets: dict[str, str]) -> Input:
     flags = {one.arg: isinstance(one.value, ast.Constant) and one.value.value is True for one in call.keywords}
     optional = optional or flags.get("optional", False)
     name = ast.literal_eval(arguments[0])
-    return Input(name, _type(kind, sockets), optional, flags.get("control_after_generate", False))
+    control, forced = flags.get("control_after_generate", False), flags.get("force_input", False)
+    return Input(name, _type(kind, sockets), optional, control, forced)
 
 
 def _output(call: ast.Call, sockets: dict[str, str]) -> tuple[str, str]:

@@ -1,0 +1,43 @@
+"""A CSV file with one line per photo or garment, which later runs extend."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import IGRError
+from ..files import atomic_file, make_folder
+
+Lines = dict[str, dict[str, str]]
+"""Lines by the value of their first column; each is a dict from column to value."""
+
+
+def read_lines(path: Path, columns: Sequence[str], what: str, remedy: str) -> Lines:
+    """Lines of a file with these columns; empty if the file does not exist.
+
+    Raises IGRError if the file cannot be read or has other columns, so that it is not overwritten; the message says
+    that it is not `what`, and then what to do.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
+            reader = csv.DictReader(handle)
+            if reader.fieldnames != list(columns):
+                raise IGRError(f"{path} exists, but is not {what}: {remedy}.")
+            return {str(line[columns[0]]): {name: line[name] or "" for name in columns} for line in reader}
+    except FileNotFoundError:
+        return {}
+    except (OSError, csv.Error) as error:
+        raise IGRError(f"{path} cannot be read ({error}): {remedy}.") from error
+
+
+def write_lines(path: Path, columns: Sequence[str], lines: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the lines, sorted by their keys. Raises IGRError as make_folder and atomic_file do."""
+    make_folder(path.parent)
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
+    ):
+        writer = csv.writer(handle)
+        writer.writerow(columns)
+        writer.writerows([lines[key][column] for column in columns] for key in sorted(lines))

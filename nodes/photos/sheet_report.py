@@ -1,0 +1,100 @@
+"""The report on the garments of a contact sheet: lines of text, and a CSV file beside the saved garments.
+
+Independent of ComfyUI.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...igr_core.errors import IGRError
+from ...igr_core.folders import leads_out
+from ...igr_core.restore.csv_lines import Lines, read_lines, write_lines
+from ...igr_core.text import one_line
+
+REPORT = "report.csv"
+"""Name of the file."""
+COLUMNS = ("name", "category", "size", "evidence", "warnings")
+"""Columns: beginning of the names of the garment's files, its category, width x height in pixels, the fraction of the
+garment that was visible in the photo if it was measured, and warnings in sentences."""
+
+
+@dataclass(frozen=True)
+class Garment:
+    """A restored garment."""
+
+    folder: str
+    """Folder in which it is saved, relative to the output folder; empty for the output folder itself."""
+    name: str
+    """Beginning of the names of its files."""
+    category: str
+    """upper, lower or full."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    evidence: float | None = None
+    """Fraction that was visible in the photo; None if it was not measured."""
+    warnings: tuple[str, ...] = ()
+    """Warnings about the photo and its mask."""
+
+    @property
+    def facts(self) -> str:
+        """Category and visible fraction."""
+        return self.category if self.evidence is None else f"{self.category}, {self.evidence:.0%} visible"
+
+    @property
+    def sentence(self) -> str:
+        """Everything known about the garment, on one line."""
+        width, height = self.size
+        return one_line(" ".join((f"{self.name}: {self.facts}, {width}×{height} pixels.", *self.warnings)))
+
+
+def split_prefix(prefix: str) -> tuple[str, str]:
+    """Folder and name of the files that Save Image writes for a prefix.
+
+    Raises IGRError if the folder is outside the output folder, or has a placeholder such as %year%.
+    """
+    folder, name = os.path.split(prefix)  # like Save Image
+    remedy = "connect prefix of IGR Photo Folder, or use a prefix such as garments/garment"
+    if leads_out(prefix) or "\0" in prefix:
+        raise IGRError(f'prefix "{one_line(prefix)}" points outside the output folder: {remedy}.')
+    if "%" in folder:
+        raise IGRError(f'prefix "{one_line(prefix)}" has % in its folder, which Save Image replaces: {remedy}.')
+    return folder, name
+
+
+def read_reports(output_root: Path, folders: Iterable[str]) -> dict[str, Lines]:
+    """Lines of the reports in these folders below `output_root`, by folder; empty where there is none.
+
+    Raises IGRError if a report.csv is not a report of this node.
+    """
+    what, remedy = "a report of IGR Contact Sheet", "move it away, or choose another save_to in IGR Photo Folder"
+    return {folder: read_lines(output_root / folder / REPORT, COLUMNS, what, remedy) for folder in set(folders)}
+
+
+def update_reports(output_root: Path, garments: Iterable[Garment]) -> dict[str, int]:
+    """Add the garments to the reports in their folders, replacing lines of the same name.
+
+    Returns the number of lines of each report, by the report's path relative to `output_root`. Raises IGRError as
+    read_reports and write_lines do.
+    """
+    garments = list(garments)
+    reports = read_reports(output_root, (one.folder for one in garments))
+    for one in garments:
+        reports[one.folder][one.name] = _line(one)
+    for folder, lines in reports.items():
+        write_lines(output_root / folder / REPORT, COLUMNS, lines)
+    return {(Path(folder) / REPORT).as_posix(): len(lines) for folder, lines in sorted(reports.items())}
+
+
+def _line(one: Garment) -> dict[str, str]:
+    width, height = one.size
+    return {
+        "name": one.name,
+        "category": one.category,
+        "size": f"{width}x{height}",
+        "evidence": "" if one.evidence is None else f"{one.evidence:.3f}",
+        "warnings": " ".join(one.warnings),
+    }
