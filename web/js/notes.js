@@ -5,6 +5,10 @@ const WIDGET = "igr_notes";
 const LINE = 14, PADDING = 30, MOST = 190; // layout pixels: height of a line, space around the lines, maximum height
 const LETTER = 5.6; // mean width of a letter in layout pixels
 const TOAST = 20_000; // milliseconds
+// The new node design would give notes half of a node's free height; the image on the node needs it.
+const STYLE = `
+.igr-notes { max-height: ${MOST}px; }
+.lg-node-widgets:has(.igr-notes):not(:has(.igr-segment, textarea)) { flex: none !important; }`;
 
 /** Notes [{text, warning}] without repetitions, warnings first. */
 export function inOrder(notes) {
@@ -40,6 +44,14 @@ export function showNotes(node, notes) {
     return true;
 }
 
+function addStyle() {
+    if (document.getElementById(WIDGET)) return;
+    const style = document.createElement("style");
+    style.id = WIDGET;
+    style.textContent = STYLE;
+    document.head.append(style);
+}
+
 function addWidget(node) {
     const element = document.createElement("div");
     element.className = "igr-notes";
@@ -56,6 +68,7 @@ function addWidget(node) {
         return null;
     }
     if (!node.widgets?.includes(widget)) return null; // a subgraph's node only has the widgets of its inputs
+    addStyle();
     widget.serialize = false;
     return widget;
 }
