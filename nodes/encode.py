@@ -8,7 +8,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
-from ..igr_core.model.pruning import KEEP, NEAR, Keep, Kept, Pruning, prune
+from ..igr_core.model.pruning import Kept, prune
+from ..igr_core.model.pruning_config import KEEP, NEAR, Keep, Pruning
 from ..igr_core.photo.inputs import check_category
 from ..igr_core.photo.mask_warnings import mask_warnings
 from ..igr_core.photo.view import GarmentView, latent_mask

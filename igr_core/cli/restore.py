@@ -22,6 +22,7 @@ from .restoring_options import (
     Guidance,
     GuidanceEnd,
     GuidanceStart,
+    KeepReference,
     MinEvidence,
     PresetName,
     SamplerName,
@@ -77,6 +78,13 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="For folders: also restore garments whose images already exist.")
 ]
 
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Compile parts of the model: the first photo takes longer, and the others are faster."
+    ),
+]
+
 
 def restore(
     person: Person,
@@ -94,6 +102,7 @@ def restore(
     size: Size = None,
     transparent: Transparent = False,
     view: ViewMode = None,
+    keep_reference: KeepReference = "near",
     also: Also = None,
     also_mask: AlsoMask = None,
     evidence: EvidencePath = None,
@@ -102,6 +111,7 @@ def restore(
     candidates: Candidates = 1,
     report_file: ReportPath = None,
     overwrite: Overwrite = False,
+    compile_layers: Compile = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Restore the garment in a photo, or in every photo in a folder.
@@ -119,7 +129,7 @@ def restore(
     with one_sentence():
         info = Bundle.open(bundle).info
         sampling = chosen(preset, steps, guidance, guidance_start, guidance_end, sampler)
-        settings = restore_settings(info, size, view, sampling, seed, transparent, min_evidence)
+        settings = restore_settings(info, size, view, sampling, seed, transparent, min_evidence, keep_reference)
         settings = dataclasses.replace(settings, detailing=detailing_of(settings, detail, candidates))
         if settings.detailing or evidence is not None or also or min_evidence > 0:
             check_readable(info, settings)
@@ -131,7 +141,7 @@ def restore(
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
         try:
-            _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
+            _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place, settings, compile_layers)))
         finally:
             if report_file is not None:
                 write_report(report_file, report, {job.person.name: job for job in jobs}, before)
@@ -184,14 +194,18 @@ def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Repo
     return jobs, report
 
 
-def _load(bundle: Path, device: torch.device) -> Restorer:
+def _load(bundle: Path, device: torch.device, settings: Settings, compile_layers: bool) -> Restorer:
     import torch
 
     from ..restore.jobs import BundleProblem
     from ..restore.restorer import GarmentRestorer
 
     try:  # half precision halves time and memory on a GPU; CPUs have no fast half-precision convolutions
-        return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device.type == "cuda" else torch.float32)
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        restorer = GarmentRestorer.from_bundle(bundle, device, dtype, settings.pruning)
+        if compile_layers:
+            restorer.compile()
+        return restorer
     except IGRError as error:
         raise BundleProblem(str(error)) from error
 

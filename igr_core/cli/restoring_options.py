@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..errors import IGRError, UsageError
+from ..model.pruning_config import KEEP, Keep
 from ..sampling.presets import Preset, Sampler
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ ViewMode = Annotated[
         show_default="from the bundle",
     ),
 ]
+KeepReference = Annotated[
+    Keep,
+    typer.Option(help="Reference features to keep: those in and around the mask, which is faster, or all of them."),
+]
 MinEvidence = Annotated[
     float,
     typer.Option(
@@ -81,6 +86,7 @@ def restore_settings(
     seed: int,
     transparent: bool,
     min_evidence: float,
+    keep: Keep = "near",
 ) -> Settings:
     """The settings of a run; raises UsageError for a size or a number of steps that the model does not support."""
     from ..photo.inputs import parse_size
@@ -98,7 +104,7 @@ def restore_settings(
         raise UsageError(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
     crop = model.image_encoder.image_size
-    return Settings(canvas, layout, crop, sampling, seed, transparent, min_evidence=min_evidence)
+    return Settings(canvas, layout, crop, sampling, seed, transparent, min_evidence=min_evidence, pruning=KEEP[keep])
 
 
 def detailing_of(settings: Settings, detail: str | None, candidates: int = 1) -> Detailing | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from shutil import which
+
 import torch
+from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from .garmfus import (
     Attend,
@@ -17,6 +21,10 @@ from .garmfus import (
     image_prompt_attention,
     reference_self_attention,
 )
+
+_SHAPES = 128
+"""Shapes for which each kind of layer may be compiled: widths, levels, batch sizes and image sizes. Beyond torch's own
+limit of 8, layers would run uncompiled without an error."""
 
 
 def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None, attend: Attend) -> Tensor:
@@ -167,6 +175,24 @@ class TextProcessor:
         position: Position | None = None,
     ) -> Tensor:
         return _out(attn, _text_attention(attn, attn.to_q(hidden_states), encoder_hidden_states, self.attend))
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, which torch.compile needs on CPUs."""
+    return any(which(name) is not None for name in ("g++", "clang++"))
+
+
+def compile_layers(model: nn.Module, on_gpu: bool) -> None:
+    """Compile the feed-forward layers and, on GPUs, the residual blocks of a model, in place, for every shape they see.
+
+    These layers do not depend on row plans or references. On CPUs, compiled residual blocks are slower than torch's.
+    """
+    import torch._dynamo.config as config  # takes seconds to import
+
+    config.cache_size_limit = max(config.cache_size_limit, _SHAPES)
+    for module in model.modules():
+        if isinstance(module, (FeedForward, ResnetBlock2D) if on_gpu else FeedForward):
+            module.compile(dynamic=False)
 
 
 def block_name(processor_name: str) -> str:

@@ -5,36 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import IGRError
-from ..ranges import Range, Ranged
+from .pruning_config import Pruning
 
 _TOUCHED = 0.01
 """A cell belongs to the garment if the mask covers at least this fraction of it."""
 _MOST = 0.6
 """Photos whose mask touches more than this fraction of the cells keep all tokens: such a mask is rarely right."""
-
-
-@dataclass(frozen=True)
-class Pruning(Ranged):
-    """Which reference tokens to keep."""
-
-    margin: Annotated[int, Range(0, 64)] | None = 1
-    """Cells around the mask that are kept at each level of the UNet; None keeps every token."""
-
-
-NEAR = Pruning()
-"""Keep the tokens near the garment."""
-ALL = Pruning(None)
-"""Keep every token, as in the paper."""
-Keep = Literal["near", "all"]
-KEEP: dict[Keep, Pruning] = {"near": NEAR, "all": ALL}
-"""The settings by the names that users see, starting with the default."""
 
 
 @dataclass(frozen=True)

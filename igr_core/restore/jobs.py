@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import IGRError, is_out_of_memory
 from ..files import make_folder
 from ..model.config import ViewConfig
+from ..model.pruning_config import NEAR, Pruning
 from ..outputs import CannotWrite
 from ..photo.images import load_photo_and_mask, save_image
 from ..photo.view import GarmentView, make_view
@@ -70,6 +71,8 @@ class Settings:
     """Details and candidates; None for a plain restoration."""
     min_evidence: float = 0.0
     """Garments with a visible fraction below this are set aside."""
+    pruning: Pruning = NEAR
+    """Which reference tokens the model that runs the jobs keeps."""
 
     @property
     def mode(self) -> Literal["RGB", "RGBA"]:

@@ -17,11 +17,12 @@ from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
 from ..model.detail_config import EvidenceConfig, ReadoutConfig
-from ..model.diffusers_adapter import self_attention_order
+from ..model.diffusers_adapter import compile_layers, has_compiler, self_attention_order
 from ..model.igr import IGR
 from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
-from ..model.pruning import NEAR, Kept, Pruning, prune
+from ..model.pruning import Kept, prune
+from ..model.pruning_config import NEAR, Pruning
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from ..sampling.loop import Conditions, Progress, categories_of_photos, sample_latents
@@ -92,6 +93,15 @@ class GarmentRestorer:
         for module in (model, *beside.values()):
             nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a spurious warning
         return cls(bundle.info, model, vae, encoder, pruning)
+
+    def compile(self) -> None:
+        """Compile parts of the networks, at the first image of each size; only rounding and speed change.
+
+        Raises IGRError if the device is a CPU and there is no C++ compiler.
+        """
+        if self.device.type == "cpu" and not has_compiler():
+            raise IGRError("Compiling needs a C++ compiler: install g++, or restore without --compile.")
+        compile_layers(self.model, self.device.type == "cuda")
 
     @property
     def device(self) -> torch.device:

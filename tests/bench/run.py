@@ -1,8 +1,8 @@
 """`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios (DESIGN section 8).
 
-The variants run in turns in one process of the host's Python (worker.py); each ratio is of two runs of the same
-round, and the table shows the median of the rounds. Wall-clock times are unreliable on a shared machine, so without a
-GPU the table also shows CPU time.
+The variants run in turns in one process of the host's Python (worker.py), and those of the command line in another one
+(headless.py); each ratio is of two runs of the same round, and the table shows the median of the rounds. Wall-clock
+times are unreliable on a shared machine, so without a GPU the table also shows CPU time.
 """
 
 from __future__ import annotations
@@ -37,11 +37,15 @@ BUNDLE = "bench.safetensors"
 STDERR = 2
 """Stream for the worker's progress, so that standard output contains only the table."""
 TIMES = (
-    ("IGR Sample", "igr", "plain KSampler, unpatched model", "plain", {True: "≤ 1.25", False: "≤ 1.3"}),
+    ("IGR Sample", "igr", "plain KSampler, unpatched model", "plain", "≤ 1.12"),
+    ("IGR Sample, all reference features kept", "igr_all", "plain KSampler, unpatched model", "plain", {}),
     ("naive form: both halves, both rows", "naive", "plain KSampler, unpatched model", "plain", {}),
     ("unconditional row, patched", "uncond_patched", "the same row, unpatched", "uncond", "0.97–1.03"),
     ("GarmNet pass", "garmnet", "one single-row step", "uncond", "≤ 1.1"),
     ("GarmNet Encode, VAE and image encoder included", "encode", "one single-row step", "uncond", {}),
+    ("command line", "headless", "the same without a photo", "headless_plain", {}),
+    ("command line, --keep-reference all", "headless_all", "the same without a photo", "headless_plain", {}),
+    ("command line, --compile", "headless_compiled", "without --compile", "headless", {}),
 )
 """The timed variant, its baseline, and the target: for GPU and CPU, one for both, or none."""
 ONCE = ("garmnet", "encode")
@@ -105,15 +109,24 @@ def has_gpu(python: Path) -> bool:
 
 
 def run_worker(python: Path, order: Order, base: Path) -> dict[str, Any]:
-    """Measure in the host's Python; raises IGRError with the end of its log when it fails."""
+    """Measure in the host's Python, then the command line in this one.
+
+    Raises IGRError with the end of the log if one of them fails.
+    """
     paper = base / "order.json"
     paper.write_text(json.dumps(dataclasses.asdict(order)), encoding="utf-8")
-    command = [str(python), str(Path(__file__).with_name("worker.py")), str(paper)]
-    with (base / "worker.log").open("w+", encoding="utf-8") as log:
-        if subprocess.run(command, cwd=base, stdout=STDERR, stderr=log, check=False).returncode:
-            log.seek(0)
-            raise IGRError(f"{log.read()[-3000:]}\nThe bench failed inside ComfyUI: the lines above say why.")
-    return json.loads(Path(order.report).read_text(encoding="utf-8"))
+    host = [str(python), str(Path(__file__).with_name("worker.py")), str(paper)]
+    bundle = base / "models" / "igr" / order.bundle
+    here = [sys.executable, "-m", "tests.bench.headless", str(paper), str(bundle)]
+    report: dict[str, Any] = {"times": {}}
+    for command, folder, place in ((host, base, "inside ComfyUI"), (here, ROOT, "on the command line")):
+        with (base / "worker.log").open("w+", encoding="utf-8") as log:
+            if subprocess.run(command, cwd=folder, stdout=STDERR, stderr=log, check=False).returncode:
+                log.seek(0)
+                raise IGRError(f"{log.read()[-3000:]}\nThe bench failed {place}: the lines above say why.")
+        found = json.loads(Path(order.report).read_text(encoding="utf-8"))
+        report |= found | {"times": report["times"] | found["times"]}
+    return report
 
 
 def ratios(report: dict[str, Any], steps: int, one: str, other: str, column: int) -> list[float]:
@@ -166,6 +179,7 @@ def _caption(report: dict[str, Any], order: Order) -> str:
         f"{report['model']} with random weights",
         f"median (least–most) of the ratios in {_count(order.rounds, 'round')} of {_count(order.steps, 'step')}, ddim, "
         "guidance 1.5",
+        f"compiling takes {report['compiling']:.0f} s once",
         report["busy"],
     ]
     return "; ".join(part for part in parts if part) + ".\n"

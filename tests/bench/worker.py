@@ -166,20 +166,23 @@ def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
     config = adapter.config
     picture = encoding.encode_image(vae, view.person, config.vae)
     mask = geometry.latent_mask(view.mask, config.vae.downscale)
-    naive = naive_form(click.model, click.reference)
+    whole = part("encode").IGRGarmNetEncode.execute(*click.reading, "all").args[0]
+    unpruned = part("apply").IGRApply.execute(click.model, whole, 1.0, 1.0).args[0]
+    naive = naive_form(click.model, whole)
 
     def sampled(model: Any) -> Run:
         return lambda steps: core.common_ksampler(model, 0, steps, GUIDANCE, "ddim", "normal", *conditions, latent)
 
-    def restored(steps: int) -> Any:
-        return part("sample").IGRSample.execute(click.patched, *conditions, latent, 0, steps, GUIDANCE)
+    def restored(model: Any) -> Run:
+        return lambda steps: part("sample").IGRSample.execute(model, *conditions, latent, 0, steps, GUIDANCE)
 
     def read_once(_: int) -> Any:
         return encoding.encode_reference(adapter.garmnet, config, picture, mask, adapter.prompts[category][None])
 
     return {
         "plain": (click.model, sampled(click.model)),
-        "igr": (click.patched, restored),
+        "igr": (click.patched, restored(click.patched)),
+        "igr_all": (unpruned, restored(unpruned)),
         "naive": (naive, sampled(naive)),
         "uncond": (click.model, unconditional_row(click.model, conditions, latent)),
         "uncond_patched": (click.patched, unconditional_row(click.patched, conditions, latent)),

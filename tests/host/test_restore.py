@@ -11,6 +11,7 @@ from PIL import Image
 
 from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
+from igr_core.model.pruning_config import NEAR, Pruning
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
@@ -24,9 +25,9 @@ from tests.support.models.tiny import save_runnable, with_latent_channels
 EXAMPLES = ROOT / "nodes" / "examples"
 
 
-def headless(path: Path, category: str, seed: int, sampling: Sampling) -> torch.Tensor:
+def headless(path: Path, category: str, seed: int, sampling: Sampling, pruning: Pruning = NEAR) -> torch.Tensor:
     """Latents of the headless run, unscaled like the host's."""
-    restorer = GarmentRestorer.from_bundle(path)
+    restorer = GarmentRestorer.from_bundle(path, pruning=pruning)
     config = restorer.info.model
     view = make_view(
         load_photo(EXAMPLES / f"{category}.webp"),

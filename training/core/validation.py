@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from igr_core.model.igr import IGR
-from igr_core.model.pruning import NEAR, prune
+from igr_core.model.pruning import prune
+from igr_core.model.pruning_config import NEAR
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import decode_latent
 from igr_core.sampling.loop import Conditions, sample_latents

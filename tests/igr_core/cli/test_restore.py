@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from igr_core.restore.restorer import GarmentRestorer
 from tests.support.cli_kit import fails, files, restore, write_pair
 from tests.support.models.tiny import INFO
 
@@ -34,6 +36,26 @@ def test_seed_size_view_and_transparency(tmp_path: Path, bundle: Path):
     run("f.png", "--size", "64x80", "--transparent")
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.size == (64, 80) and picture.mode == "RGBA"
+
+
+def test_reference_features_to_keep(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+
+    def run(name: str, *more: object) -> bytes:
+        assert restore(photo, mask, tmp_path / name, bundle, "--size", "128x192", *more).exit_code == 0
+        return (tmp_path / name).read_bytes()
+
+    near = run("a.png")
+    assert run("b.png", "--keep-reference", "near") == near
+    assert run("c.png", "--keep-reference", "all") != near
+
+
+def test_the_flag_compile_compiles_the_model(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch):
+    compiled: list[GarmentRestorer] = []
+    monkeypatch.setattr(GarmentRestorer, "compile", lambda self: compiled.append(self))
+    photo, mask = write_pair(tmp_path, "anna.png")
+    assert restore(photo, mask, tmp_path / "a.png", bundle).exit_code == 0 and not compiled
+    assert restore(photo, mask, tmp_path / "b.png", bundle, "--compile").exit_code == 0 and len(compiled) == 1
 
 
 def test_folder_one_bad_photo_does_not_stop_the_rest(tmp_path: Path, bundle: Path):

@@ -6,10 +6,13 @@ import dataclasses
 
 import pytest
 import torch
+import torch._dynamo
+from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import nn
 
 from igr_core.model.config import ModelConfig, UNetConfig
-from igr_core.model.diffusers_adapter import install_fusion, self_attention_order, unused_parameters
+from igr_core.model.diffusers_adapter import compile_layers, install_fusion, self_attention_order, unused_parameters
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_unet
@@ -153,6 +156,20 @@ def test_an_attention_of_ones_own_reaches_every_layer(model: IGR, inputs: dict) 
     finally:
         model.use_attention(attend)
     assert torch.equal(denoise(model, inputs, [0, 1, 2], CATEGORIES, [0, 1, 2]), before)
+
+
+def test_compiled_layers_are_compiled_for_every_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond torch's limit of 8 shapes, they would run uncompiled without an error."""
+    compile_module = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **options: compile_module(self, backend="eager", **options))
+    layer = FeedForward(8).eval()
+    compile_layers(layer, on_gpu=False)
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True), torch.no_grad():
+        for tokens in range(1, 12):
+            layer(torch.randn(1, tokens, 8))
+    with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit), torch.no_grad():
+        with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True, cache_size_limit=8):
+            layer(torch.randn(1, 12, 8))
 
 
 def test_garmnet_gives_normalised_hidden_states_of_every_self_attention(model: IGR, inputs: dict) -> None:

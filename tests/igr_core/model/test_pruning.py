@@ -10,7 +10,8 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
-from igr_core.model.pruning import ALL, NEAR, Kept, Pruning, join, prune, take
+from igr_core.model.pruning import Kept, join, prune, take
+from igr_core.model.pruning_config import ALL, NEAR, Pruning
 from tests.support.models.tiny import MODEL
 
 CATEGORIES = ["upper", "lower", "full"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import torch
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
+from igr_core.model.config import ViewConfig
+from igr_core.model.diffusers_adapter import has_compiler
+from igr_core.model.pruning_config import ALL, NEAR, Pruning
 from igr_core.photo.view import GarmentView, make_view
 from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_image
 from igr_core.sampling.loop import sample_latents
@@ -164,6 +168,52 @@ def test_ablated_bundles_restore(bundle: Path, tmp_path: Path, view: GarmentView
     save_bundle(tmp_path / "ablated.safetensors", info, parts)
     restored = GarmentRestorer.from_bundle(tmp_path / "ablated.safetensors").restore(view, CATEGORIES, Sampling(2))
     assert restored.shape == (3, 3, 64, 48)
+
+
+@pytest.mark.parametrize("pruning", [ALL, Pruning(0), NEAR])
+def test_a_batch_equals_single_runs_whatever_is_kept(bundle: Path, pruning: Pruning) -> None:
+    restorer = GarmentRestorer.from_bundle(bundle, pruning=pruning)
+    small = small_garments()
+    kept = restorer.conditions(small, CATEGORIES).kept
+    assert bool(kept) == (pruning != ALL) and all(len(set(block.counts)) > 1 for block in kept.values())
+    batch = restorer.restore(small, CATEGORIES, Sampling(2), seed=7)
+    for i, category in enumerate(CATEGORIES):
+        alone = restorer.restore(one(small, i), category, Sampling(2), seed=7 + i)
+        assert (alone[0] - batch[i]).abs().max() < 1e-4
+
+
+def test_the_margin_matters(bundle: Path) -> None:
+    images = [
+        GarmentRestorer.from_bundle(bundle, pruning=pruning).restore(small_garments(), CATEGORIES, Sampling(2))
+        for pruning in (ALL, Pruning(0), NEAR)
+    ]
+    assert all(not torch.allclose(x, y, atol=1e-4) for x, y in itertools.combinations(images, 2))
+
+
+def small_garments() -> GarmentView:
+    """The whole view of three photos, with garments of different sizes far from most of the photo."""
+    masks = torch.zeros(3, 1, 128, 96)
+    for i in range(3):
+        masks[i, :, 40 : 56 + 12 * i, 40:56] = 1
+    photos = torch.rand(3, 3, 128, 96, generator=torch.Generator().manual_seed(1))
+    return make_view(photos, masks, (96, 128), ViewConfig("whole"), MODEL.image_encoder.image_size)
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+def test_compiled_networks_restore_the_same_garment(bundle: Path, view: GarmentView) -> None:
+    """One step has two rows, and one a single row."""
+    restorer = GarmentRestorer.from_bundle(bundle)
+    expected = restorer.restore(one(view, 0), "upper", Sampling(2, guidance_end=0.5))
+    restorer.compile()
+    assert any(module._compiled_call_impl is not None for module in restorer.model.modules())
+    given = restorer.restore(one(view, 0), "upper", Sampling(2, guidance_end=0.5))
+    assert (given - expected).abs().max() < 1e-4
+
+
+def test_compiling_without_a_compiler_is_refused(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("igr_core.restore.restorer.has_compiler", lambda: False)
+    with pytest.raises(IGRError, match=r"install g\+\+, or restore without --compile"):
+        GarmentRestorer.from_bundle(bundle).compile()
 
 
 def test_half_precision_bundle_runs_in_single(bundle: Path, tmp_path: Path, view: GarmentView) -> None:

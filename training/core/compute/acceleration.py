@@ -9,17 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from shutil import which
 from typing import Any, Literal
 
 import torch
-from diffusers.models.attention import FeedForward
-from diffusers.models.resnet import ResnetBlock2D
 from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from igr_core.errors import IGRError
+from igr_core.model.diffusers_adapter import compile_layers, has_compiler
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 
@@ -82,7 +80,7 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
         raise IGRError(
             "memory_format is channels_last, but ZeRO-2 needs contiguous weights: set it to auto or contiguous."
         )
-    if config.compile and not cuda and which("g++") is None and which("clang++") is None:
+    if config.compile and not cuda and not has_compiler():
         raise IGRError("compile is true, but no C++ compiler was found: install g++, or set compile to false.")
     muon: Literal["no", "bf16"] = "bf16" if precision == "bf16" and fast else "no"
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device), muon)
@@ -100,9 +98,7 @@ def accelerate(model: IGR, chosen: Acceleration) -> None:
             if net is not None:
                 net.enable_gradient_checkpointing(_selectively if chosen.checkpointing == "selective" else None)
     if chosen.compile:
-        for module in model.modules():
-            if isinstance(module, FeedForward) or (isinstance(module, ResnetBlock2D) and torch.cuda.is_available()):
-                module.compile(dynamic=False)
+        compile_layers(model, torch.cuda.is_available())
 
 
 def accelerate_optimizer(optimizer: torch.optim.Optimizer, chosen: Acceleration) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE, INCLUDED_NAME
+from igr_core.model.pruning_config import NEAR, Margin, Pruning
 from igr_core.ranges import Guidance, Range, Ranged, Seed, Share, Steps, Strength
 from igr_core.sampling.presets import Sampler, Sampling
 
@@ -52,6 +53,9 @@ class RowConfig(Ranged):
     """Strength of the reference self-attention; 0 disables GarmNet."""
     image_prompt_strength: Strength = 1.0
     """Strength of the image prompt; 0 disables it."""
+    reference_margin: tuple[Margin | None, ...] = (NEAR.margin,)
+    """Margins in cells around the mask within which reference tokens are kept, each with its own row in the table; null
+    keeps every token."""
     photos: Annotated[int, Range(1, 8)] = 1
     """Number of photos to restore each garment from, starting with the pair's own, then in the order of the data set.
     Pairs with fewer photos use all of them."""
@@ -70,8 +74,8 @@ class RowConfig(Ranged):
             raise IGRError(f"Row {self.name!r} is a folder of images: photos and details need a bundle.")
         if (self.photos > 1 or self.details) and (self.reference_strength, self.image_prompt_strength) != (1.0, 1.0):
             raise IGRError(f"Row {self.name!r} has photos or details: leave both strengths at 1.")
-        if not self.guidance or not self.guidance_interval or not self.sampler:
-            raise IGRError(f"Row {self.name!r} has no guidance or no sampler: use a list such as [1.5].")
+        if not all((self.guidance, self.guidance_interval, self.sampler, self.reference_margin)):
+            raise IGRError(f"Row {self.name!r} has an empty list of settings: use a list such as [1.5].")
         for start, end in self.guidance_interval:
             Sampling(guidance_start=start, guidance_end=end)
         if bool(self.seeds) != (SEED in self.bundle) or len(set(self.seeds)) < len(self.seeds):
@@ -182,6 +186,8 @@ class Line:
     """Steps, guidance and sampler; None for a folder."""
     seed: int | None
     """Training seed of the bundle; None if its path has no placeholder."""
+    pruning: Pruning = NEAR
+    """Which reference tokens are kept."""
 
     @property
     def label(self) -> str:
@@ -196,6 +202,9 @@ class Line:
                 words.append(f"from {sampling.guidance_start:g} to {sampling.guidance_end:g}")
             if len(self.row.sampler) > 1:
                 words.append(sampling.sampler)
+            if len(self.row.reference_margin) > 1:
+                margin = self.pruning.margin
+                words.append("all tokens" if margin is None else f"margin {margin}")
         return ", ".join(words)
 
     @property
@@ -230,7 +239,10 @@ def lines(config: ExperimentConfig) -> list[Line]:
             continue
         settings = product(row.steps or (config.steps,), row.guidance, row.guidance_interval, row.sampler)
         samplings = [Sampling(steps, guidance, *interval, sampler) for steps, guidance, interval, sampler in settings]
-        found += [Line(row, sampling, seed) for sampling, seed in product(samplings, row.seeds or (None,))]
+        found += [
+            Line(row, sampling, seed, Pruning(margin))
+            for sampling, margin, seed in product(samplings, row.reference_margin, row.seeds or (None,))
+        ]
     return found
 
 

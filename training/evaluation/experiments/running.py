@@ -218,7 +218,7 @@ class ExperimentRun:
         missing = [i for i in share if not _is_whole(folder / f"{self.subjects.names[i]}.png")]
         if not missing:
             return
-        restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device))
+        restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device), pruning=line.pruning)
         bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
         for i, garment in restore_line(restorer, self.subjects, missing, line, self.config):
             save_image(folder / f"{self.subjects.names[i]}.png", garment)
@@ -247,6 +247,7 @@ class ExperimentRun:
             "image_prompt_strength": line.row.image_prompt_strength,
             "photos": line.row.photos if line.row.photos > 1 else None,
             "details": line.row.details or None,
+            "reference_margin": line.pruning.margin,
         }
         return {name: value for name, value in known.items() if value is not None}
 

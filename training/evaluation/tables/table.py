@@ -27,6 +27,7 @@ SAME = (
     "image_prompt_strength",
     "photos",
     "details",
+    "reference_margin",
 )
 """Settings that must be the same for all training seeds of a row."""
 

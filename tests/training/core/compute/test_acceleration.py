@@ -84,7 +84,7 @@ def test_sharded_kernels_stay_contiguous(config: TrainConfig) -> None:
 
 
 def test_compile_needs_a_compiler(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceleration, "which", lambda name: None)
+    monkeypatch.setattr(acceleration, "has_compiler", lambda: False)
     with pytest.raises(IGRError, match=r"install g\+\+"):
         choose_acceleration(replace(config, compile=True), CPU)
 

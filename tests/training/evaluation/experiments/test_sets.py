@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
+from igr_core.model.pruning_config import NEAR
 from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import save_runnable
 from training.base.config_files import load_config
@@ -126,6 +127,17 @@ def test_intervals_of_guidance_and_samplers_are_rows_too() -> None:
     assert found[-1].sampling == Sampling(25, 1.5, 0.2, 0.6, "lcm")
     with pytest.raises(IGRError, match="the start must not be after the end"):
         load({"title": "t", "data": drawn(2), "controls": [], "rows": [row | {"guidance_interval": [[0.7, 0.2]]}]})
+
+
+def test_margins_of_reference_tokens_are_rows_too() -> None:
+    row = {"name": "a", "bundle": "y", "reference_margin": [None, 0, 2]}
+    data = {"title": "t", "data": drawn(2), "controls": []}
+    found = lines(load(data | {"rows": [row], "baseline": "a, all tokens"}))
+    assert [one.name for one in found] == ["a, all tokens", "a, margin 0", "a, margin 2"]
+    assert [one.pruning.margin for one in found] == [None, 0, 2]
+    assert [one.pruning for one in lines(load(data | {"rows": [{"name": "a", "bundle": "y"}]}))] == [NEAR]
+    with pytest.raises(IGRError, match="empty list of settings"):
+        load(data | {"rows": [row | {"reference_margin": []}]})
 
 
 @pytest.mark.parametrize("baseline", ["", "b"])
