@@ -28,7 +28,7 @@ class IGRSample(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """Inputs, outputs and descriptions of the node."""
-        return schema(
+        made = schema(
             node_id="IGRSample",
             display_name="IGR Sample",
             description="Restores the garment from noise, with the paper's DDIM timesteps and defaults. Image i of a "
@@ -71,7 +71,6 @@ class IGRSample(io.ComfyNode):
                     optional=True,
                     tooltip="draft is the fastest, standard is recommended for igr-small, and paper has the paper's "
                     "settings. A preset replaces every other setting but the seed; custom uses them.",
-                    extra_dict={"presets": {name: _widgets(name) for name in PRESETS}},
                 ),
                 advanced(
                     io.Combo.Input,
@@ -114,6 +113,9 @@ class IGRSample(io.ComfyNode):
                 )
             ],
         )
+        preset = next(one for one in made.inputs if one.id == "preset")
+        preset.extra_dict = {"presets": {name: _widgets(name) for name in PRESETS}}  # no argument in ComfyUI v0.3.64
+        return made
 
     @classmethod
     def execute(
