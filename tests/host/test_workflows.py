@@ -39,13 +39,20 @@ def api_form(name: str) -> Graph:
 def saved(server: Server, graph: Graph) -> dict[str, list[torch.Tensor]]:
     """Pictures (H, W, 3) in 0..1 by the prefix that each SaveImage gives them."""
     outputs = server.run(graph)["outputs"]
-    pictures: dict[str, list[torch.Tensor]] = {}
-    for name, node in graph.items():
-        if node["class_type"] == "SaveImage":
-            files = [server.base / "output" / one["subfolder"] / one["filename"] for one in outputs[name]["images"]]
-            read = [torch.from_numpy(np.array(Image.open(file).convert("RGB"))) / 255 for file in files]
-            pictures[str(node["inputs"]["filename_prefix"])] = read
-    return pictures
+    saving = {name: node for name, node in graph.items() if node["class_type"] == "SaveImage"}
+    return {str(node["inputs"]["filename_prefix"]): pictures_of(server, outputs[name]) for name, node in saving.items()}
+
+
+def pictures_of(server: Server, output: dict[str, Any]) -> list[torch.Tensor]:
+    """The pictures (H, W, 3) in 0..1 that a node has saved or shows."""
+    files = [server.base / one["type"] / one["subfolder"] / one["filename"] for one in output["images"]]
+    return [torch.from_numpy(np.array(Image.open(file).convert("RGB"))) / 255 for file in files]
+
+
+def number_of(graph: Graph, kind: str) -> str:
+    """Id of the only node of a type."""
+    (number,) = (number for number, one in graph.items() if one["class_type"] == kind)
+    return number
 
 
 def example(name: str) -> torch.Tensor:
@@ -153,16 +160,15 @@ def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
             found = EXAMPLES / f"{source}{'_upper' if mask and source == 'outfit' else ''}{mask}{ending}"
             shutil.copy(found, server.base / "input" / folder / f"{name}{ending}")
     graph = api_form("garment_restore_batch")
-    (folder,) = (number for number, one in graph.items() if one["class_type"] == "IGRPhotoFolder")
-    graph = with_inputs(graph, folder, photos="photos", masks="masks")
+    graph = with_inputs(graph, number_of(graph, "IGRPhotoFolder"), photos="photos", masks="masks")
     pictures = [one for some in saved(server, graph).values() for one in some]
     assert len(pictures) == 2 and all(covered(one) > 0.1 for one in pictures)
     assert not torch.equal(*pictures)
     assert {path.name for path in (server.base / "output" / "garments").iterdir()} == {
         "anna_00001_.png",
         "bert_00001_.png",
+        "report.csv",
     }
-    write_thumbnail("garment_restore_batch", [example("upper"), pictures[0], example("outfit"), pictures[1]])
 
 
 def test_the_main_workflow_finds_the_garment_without_a_mask(server: Server) -> None:
@@ -175,10 +181,17 @@ def test_the_main_workflow_finds_the_garment_without_a_mask(server: Server) -> N
 
 def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:
     graph = api_form("garment_restore_batch")
-    (folder,) = (number for number, one in graph.items() if one["class_type"] == "IGRPhotoFolder")
-    graph = with_inputs(graph, folder, save_to="from examples/")
-    pictures = [one for some in saved(server, graph).values() for one in some]
+    graph = with_inputs(graph, number_of(graph, "IGRPhotoFolder"), save_to="from examples/")
+    outputs = server.run(graph)["outputs"]
+    pictures = pictures_of(server, outputs[number_of(graph, "SaveImage")])
     assert len(pictures) == 5 and all(covered(one) > 0.05 for one in pictures)
+    (sheet,) = pictures_of(server, outputs[number_of(graph, "IGRContactSheet")])
+    assert min(sheet.shape[:2]) > 800 and covered(sheet) > 0.1
+    names = [line.split(":")[0] for line in outputs[number_of(graph, "IGRContactSheet")]["text"][0].splitlines()[:-1]]
+    assert names == ["1. full", "2. lower", "3. outfit", "4. upper", "5. upper_closeup"]
+    write_thumbnail("garment_restore_batch", [sheet[: len(sheet) * 2 // 3]])  # two of three rows, as cards are wide
+    done = server.run(graph)
+    assert done["status"]["status_str"] == "success" and number_of(graph, "IGRContactSheet") not in done["outputs"]
 
 
 def test_three_garments_come_out_of_two_photos(server: Server) -> None:
