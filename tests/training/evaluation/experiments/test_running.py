@@ -67,7 +67,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, config: str, *arguments: s
 
 def results_of_others(place: Path, data: str, names: list[str]) -> None:
     """Folders in which Table 1 expects the other methods' images."""
-    for method in ("cfld", "ootd", "idm", "tryoffdiff"):
+    for method in ("cfld", "ootd", "idm", "tryoffdiff", "tryoffdiff_v2", "tryoffanyone"):
         folder = place / "results" / data / method
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -145,12 +145,12 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     code, output = run(place, monkeypatch, "table1_street.yaml", "--out", str(tmp_path), *encoder)
     assert code == 0, output
     found = experiment_results(tmp_path)
-    assert [one.kind for one in found] == ["folder"] * 4 + ["bundle"] + ["control"] * 3
+    assert [one.kind for one in found] == ["folder"] * 6 + ["bundle"] + ["control"] * 3
     assert all(not one.paired and not one.names for one in found)
     assert all(one.distribution["encoder_fd"].n_reference == 4 for one in found)
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
     # Three photos have an image; the fourth cell of the report is empty, and the image without a photo is left out.
-    assert [one.generated.count for one in found] == [3] * 4 + [4] * 4
+    assert [one.generated.count for one in found] == [3] * 6 + [4] * 4
     assert "1 pairs of the experiment have no image in cfld." in found[0].warnings
     assert "1 images of cfld belong to no pair of the experiment and were skipped." in found[0].warnings
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 4
@@ -191,7 +191,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
     assert code == 0, output
     found = experiment_results(out)
-    assert [one.kind for one in found] == ["folder"] * 4 + ["bundle"]
+    assert [one.kind for one in found] == ["folder"] * 6 + ["bundle"]
     assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
     extra = "1 images of idm belong to no pair of the experiment and were skipped."
     assert extra in found[2].warnings and extra in output
