@@ -120,7 +120,7 @@ class RowPlan:
         if all(sources == tuple(range(len(counts))) for sources in rows):  # every row uses all of them, in order
             return conditions.expand(len(rows), *conditions.shape[1:])
         picked = [
-            torch.cat([pieces[index] for index in sources], 1) if len(sources) > 1 else pieces[sources[0]]
+            torch.cat([pieces[index] for index in sources], 1) if len(sources) != 1 else pieces[sources[0]]
             for sources in rows
         ]
         return picked[0] if len(picked) == 1 else torch.cat(picked)
