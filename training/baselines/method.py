@@ -8,8 +8,7 @@ from typing import Protocol, TypeVar
 
 from PIL import Image
 
-from igr_core.ranges import Guidance as AnyGuidance
-from igr_core.ranges import Ranged, Seed, Steps
+from igr_core.ranges import Guidance, Ranged, Seed, Steps
 
 Photo = TypeVar("Photo")
 
@@ -20,7 +19,7 @@ class Settings(Ranged):
 
     steps: Steps
     """Denoising steps."""
-    guidance: AnyGuidance
+    guidance: Guidance
     """Classifier-free guidance scale; 1 disables guidance."""
     seed: Seed
     """Seed of the noise."""

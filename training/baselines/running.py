@@ -11,7 +11,6 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.files import make_folder
 from igr_core.outputs import CannotWrite
 from igr_core.restore.jobs import Report
 
@@ -79,7 +78,6 @@ def restore_all(run: Run, described: dict[str, Any], prepare: Callable[[], Metho
         return report
     method = prepare()
     claim(run.out / NAME, described)
-    make_folder(run.out)
     with tqdm(total=len(left), desc="restoring", unit="photo") as bar:
         for start in range(0, len(left), run.batch):
             rows = left[start : start + run.batch]
