@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
+    from ..restore.report_file import Lines
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -124,7 +126,7 @@ def restore(
     from ..files import make_folder
     from ..model.bundle import Bundle
     from ..restore.planning import plan_jobs
-    from ..restore.report_file import read_report, write_report
+    from ..restore.report_file import read_report
 
     with one_sentence():
         info = Bundle.open(bundle).info
@@ -134,20 +136,43 @@ def restore(
         if settings.detailing or evidence is not None or also or min_evidence > 0:
             check_readable(info, settings)
         place, in_folder = choose_device(device), person.is_dir()
-        plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
-        plan = _writable(plan, settings, in_folder, out, evidence, report_file)
+        found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
+        plan = _writable(found, settings, in_folder, out, evidence, report_file)
         before = read_report(report_file) if report_file is not None else {}
         jobs, report = _left(plan, settings, in_folder and not overwrite)
         make_folder(out if in_folder else out.parent)
-        start = time.monotonic()
-        try:
-            _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place, settings, compile_layers)))
-        finally:
-            if report_file is not None:
-                write_report(report_file, report, {job.person.name: job for job in jobs}, before)
-        _show_report(report, time.monotonic() - start, in_folder)
+        _run_and_report(
+            jobs,
+            report,
+            settings,
+            lambda: _load(bundle, place, settings, compile_layers),
+            in_folder,
+            report_file,
+            before,
+        )
     if report.failed:
         raise typer.Exit(1)
+
+
+def _run_and_report(
+    jobs: list[Job],
+    report: Report,
+    settings: Settings,
+    load: Callable[[], Restorer],
+    in_folder: bool,
+    report_file: Path | None,
+    before: Lines,
+) -> None:
+    """Run the jobs, print the results, and write the report file, however the run ends."""
+    from ..restore.report_file import write_report
+
+    start = time.monotonic()
+    try:
+        _run(jobs, report, settings, functools.cache(load))
+    finally:
+        if report_file is not None:
+            write_report(report_file, report, {job.person.name: job for job in jobs}, before)
+    _show_report(report, time.monotonic() - start, in_folder)
 
 
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:
