@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
-    from ..restore.report_file import Lines
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -123,10 +122,8 @@ def restore(
     stop the others.
     """
     from ..device import choose_device
-    from ..files import make_folder
     from ..model.bundle import Bundle
     from ..restore.planning import plan_jobs
-    from ..restore.report_file import read_report
 
     with one_sentence():
         info = Bundle.open(bundle).info
@@ -138,18 +135,9 @@ def restore(
         place, in_folder = choose_device(device), person.is_dir()
         found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
         plan = _writable(found, settings, in_folder, out, evidence, report_file)
-        before = read_report(report_file) if report_file is not None else {}
         jobs, report = _left(plan, settings, in_folder and not overwrite)
-        make_folder(out if in_folder else out.parent)
-        _run_and_report(
-            jobs,
-            report,
-            settings,
-            lambda: _load(bundle, place, settings, compile_layers),
-            in_folder,
-            report_file,
-            before,
-        )
+        load = functools.cache(lambda: _load(bundle, place, settings, compile_layers))
+        _run_and_report(jobs, report, settings, load, in_folder, out, report_file)
     if report.failed:
         raise typer.Exit(1)
 
@@ -160,15 +148,18 @@ def _run_and_report(
     settings: Settings,
     load: Callable[[], Restorer],
     in_folder: bool,
+    out: Path,
     report_file: Path | None,
-    before: Lines,
 ) -> None:
     """Run the jobs, print the results, and write the report file, however the run ends."""
-    from ..restore.report_file import write_report
+    from ..files import make_folder
+    from ..restore.report_file import read_report, write_report
 
+    before = read_report(report_file) if report_file is not None else {}
+    make_folder(out if in_folder else out.parent)
     start = time.monotonic()
     try:
-        _run(jobs, report, settings, functools.cache(load))
+        _run(jobs, report, settings, load)
     finally:
         if report_file is not None:
             write_report(report_file, report, {job.person.name: job for job in jobs}, before)
