@@ -1,7 +1,8 @@
-"""The place of this process among those started by a launcher such as torchrun."""
+"""The environment of this process: its place among those started by a launcher, and the level of logging."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -49,6 +50,14 @@ def launched_processes(environment: Mapping[str, str] | None = None) -> Processe
     if not rank < count:
         raise IGRError(f"RANK={rank} is not below WORLD_SIZE={count}: unset both, or start with torchrun.")
     return Processes(rank, count, local, True)
+
+
+def check_log_level(environment: Mapping[str, str] | None = None) -> None:
+    """Raise IGRError if accelerate, which diffusers imports, could not use the level of logging in the environment."""
+    name = "ACCELERATE_LOG_LEVEL"
+    level = (os.environ if environment is None else environment).get(name)
+    if level is not None and not isinstance(logging.getLevelName(level.upper()), int):
+        raise IGRError(f"{name} is {shown(level)} in the environment: set it to INFO or WARNING, or unset it.")
 
 
 def _number(found: Mapping[str, str], name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Convert photos with a colour profile, such as Display P3, Adobe RGB or a printer's, to sRGB."""
+"""Convert photos with a colour profile, such as Display P3, Adobe RGB or a printer's, or with a gamma, to sRGB."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, features
 
+_GAMMA, _LEAST_GAMMA = 1 / 2.2, 0.02
+"""Gamma of sRGB in PNG files, and the smallest difference from it that counts."""
 _LEAST_CHANGE = 2
 """Profiles that change no colour by more than this many of 255 levels are sRGB under another name and are ignored."""
 
@@ -16,10 +18,12 @@ _LEAST_CHANGE = 2
 def to_srgb(image: Image.Image) -> Image.Image:
     """The image with its embedded ICC profile applied; unchanged if the profile is missing, damaged, or sRGB itself.
 
-    Converted images are RGB, or RGBA if they have transparency.
+    Without a profile, a PNG's gamma is applied. Converted images are RGB, or RGBA if they have transparency.
     """
     profile = image.info.get("icc_profile")
-    if not profile or not features.check("littlecms2"):
+    if not profile:
+        return _with_gamma(image)
+    if not features.check("littlecms2"):
         return image
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     colours = image.convert("RGB") if image.mode in ("P", "PA", "RGBA", "RGBX", "RGBa") else image
@@ -38,6 +42,17 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if alpha is not None:
         converted.putalpha(alpha)
     return converted
+
+
+def _with_gamma(image: Image.Image) -> Image.Image:
+    gamma = image.info.get("gamma")
+    if not gamma or not 0.1 < gamma < 10 or "srgb" in image.info or abs(gamma - _GAMMA) < _LEAST_GAMMA:
+        return image
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    levels = [int(level) for level in (encoded * 255).round()]
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image.convert(mode).point(levels * 3 + list(range(256)) * (len(mode) - 3))
 
 
 @cache

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ..errors import IGRError
+from .decoding_cost import check_cost
+from .deep_tiff import deep_tiff
 
 MIN_SIDE = 16
 """Images whose shorter side has fewer pixels than this are rejected."""
@@ -46,7 +48,8 @@ def decode_image(
     """Decode the first frame of a file, given as a path or as bytes, and turn it upright according to its EXIF tag.
 
     The mode is kept, except that colours multiplied by their opacity are divided by it (La and RGBa become LA and
-    RGBA). Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
+    RGBA). Grey TIFFs of up to 16 bits that are stored inverted, signed or in 12 bits become unsigned 16-bit ones.
+    Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
     """
     with _opened(source, name, max_pixels) as image:
         if min(image.size) < min_side:
@@ -65,6 +68,8 @@ def decode_image(
             upright = ImageOps.exif_transpose(image)
         except Exception:  # damaged EXIF data; the pixels are fine
             upright = image.copy()
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            upright = deep_tiff(upright, image.tag_v2)
     return upright.convert(_STRAIGHT[upright.mode]) if upright.mode in _STRAIGHT else upright
 
 
@@ -72,6 +77,8 @@ def image_size(source: Path | bytes, name: str, max_pixels: int = MAX_PIXELS) ->
     """Width and height of an upright image, from the header alone. Raises IGRError as decode_image does."""
     with _opened(source, name, max_pixels) as image:
         width, height = image.size
+        if isinstance(image, TiffImagePlugin.TiffImageFile):  # newer versions of Pillow have already turned the size
+            width, height = (image.tag_v2[tag] for tag in (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength))
         return (height, width) if _orientation(image) in _TURNED else (width, height)
 
 
@@ -106,7 +113,10 @@ def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `max_pixels` is lower
+            check_cost(source, name)
             return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats())
+    except IGRError:
+        raise
     except UnidentifiedImageError as error:
         raise IGRError(f"{name} is not a supported image: {_remedy(source)}.") from error
     except Image.DecompressionBombError as error:

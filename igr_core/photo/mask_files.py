@@ -59,10 +59,13 @@ DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
 def deep_values(image: Image.Image, name: str) -> np.ndarray:
-    """Grey images of 16 or more bits, or floats, as (H, W) float32 in 0..1; raises IGRError for values out of range."""
+    """Grey images of 16 or more bits, or floats, as (H, W) float32 in 0..1; raises IGRError for values out of range.
+
+    Whole numbers that all fit into 8 bits count as 8-bit values.
+    """
     values = np.array(image).astype(np.float32)
     if image.mode != "F":
-        values /= 65535
+        values /= 255 if values.max() <= 255 else 65535
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
         raise IGRError(f"{name} has pixel values out of range: save it as an 8-bit PNG.")
     return values

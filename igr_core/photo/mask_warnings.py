@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ SPECK_SHARE = 0.01
 """Pieces smaller than this fraction of the mask are specks."""
 SPECKS_WIDEN = 1.1
 """Specks cause a warning if they make the garment's box this many times wider or taller."""
+GREY, GREY_SHARE = (0.1, 0.9), 0.05
+"""Even areas with a value in this range cause a warning if they are more than this fraction of the mask."""
 NARROW = {"upper": 0.39, "lower": 0.3, "full": 0.24}
 """Ratio of width to height below which a person rarely faces the camera; an unknown category uses the lowest value.
 
@@ -41,6 +44,8 @@ class MaskFacts:
     """Fraction of the mask in each piece, largest first; pieces that are less than a coarse cell apart count as one."""
     widened: float
     """Factor by which specks make the box wider or taller, whichever is greater; 1 without specks."""
+    grey: float
+    """Fraction of everything drawn that is an even grey, as in a label map or between the strokes of a soft brush."""
     slenderness: float
     """Median extent of the rows between 30% and 80% of the mask's height, divided by that height."""
 
@@ -64,6 +69,7 @@ def measure_mask(mask: Tensor) -> MaskFacts:
         edges=tuple(name for name, edge in edges.items() if bool(edge.any())),
         pieces=tuple(share for share, _ in pieces),
         widened=_widened(box, [one for share, one in pieces if share >= SPECK_SHARE] or [pieces[0][1]]),
+        grey=_grey(mask[0, 0]),
         slenderness=_slenderness(seen[box[1] : box[3]]),
     )
 
@@ -87,7 +93,7 @@ def warnings_of(facts: MaskFacts, label: str = "mask", category: str | None = No
     return [sentence.format(label=label, **words) for found, sentence, words in _findings(facts, category) if found]
 
 
-def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, dict[str, str]]]:
+def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, dict[str, Any]]]:
     """For each check: whether the problem was found, the sentence, and the values to fill in."""
     share = "less than 0.1%" if facts.share < 0.001 else f"{facts.share:.1%}"
     narrow = NARROW.get(category or "", min(NARROW.values()))
@@ -118,6 +124,12 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
             {"pieces": str(facts.large_pieces)},
         ),
         (
+            facts.grey > GREY_SHARE,
+            "The {label} is an even grey over {grey:.0%} of its area, like a label map with several labels, and counts "
+            "as garment where it is at least half as bright as white: paint the garment white, and all else black.",
+            {"grey": facts.grey},
+        ),
+        (
             specks,
             "The {label} has specks far from the garment, which make the garment small in its crop: erase them, or "
             "keep only the largest piece.",
@@ -130,6 +142,14 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
             {},
         ),
     ]
+
+
+def _grey(mask: Tensor) -> float:
+    """Fraction of the drawn pixels (h, w) that are grey and equal to their neighbours, unlike those of a soft edge."""
+    low, high = GREY
+    even = (mask[:-1, :-1] == mask[1:, :-1]) & (mask[:-1, :-1] == mask[:-1, 1:])
+    grey = even & (mask[:-1, :-1] > low) & (mask[:-1, :-1] < high)
+    return float(grey.sum()) / max(1.0, float((mask > low).sum()))
 
 
 def _widened(box: Rect, large: list[Rect]) -> float:

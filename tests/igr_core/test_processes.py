@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.processes import Processes, launched_processes
+from igr_core.processes import Processes, check_log_level, launched_processes
 
 LAUNCHED = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
@@ -41,3 +41,11 @@ def test_values_that_are_not_numbers_are_refused(name: str, value: str) -> None:
         launched_processes(LAUNCHED | {name: value})
     with pytest.raises(IGRError, match="RANK=4 is not below WORLD_SIZE=4"):
         launched_processes(LAUNCHED | {"RANK": "4"})
+
+
+def test_an_unknown_level_of_logging_is_refused_before_anything_is_imported() -> None:
+    for level in ("info", "WARNING"):
+        check_log_level({"ACCELERATE_LOG_LEVEL": level})
+    check_log_level({})
+    with pytest.raises(IGRError, match="ACCELERATE_LOG_LEVEL is 'loud' in the environment: set it to INFO or WARNING"):
+        check_log_level({"ACCELERATE_LOG_LEVEL": "loud"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from igr_core.errors import IGRError
 from igr_core.photo import image_files
@@ -105,6 +105,18 @@ def test_palette_with_transparency(tmp_path: Path):
     image.paste(1, (0, 0, 12, HEIGHT))
     photo = load_photo(write(tmp_path / "a.png", image, transparency=0))
     assert photo[0, :, 5, 5].tolist() == [1, 0, 0] and photo[0, :, 5, 20].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("gamma", "level"), [(1.0, 0.735), (1 / 1.8, 0.573), (0.45455, 0.5), (0.0, 0.5)])
+def test_the_gamma_of_a_png_is_applied(tmp_path: Path, gamma: float, level: float):
+    image = Image.new("RGBA", (WIDTH, HEIGHT), (128, 128, 128, 255))
+    image.putpixel((0, 0), (0, 0, 0, 0))
+    plain = write(tmp_path / "a.png", image).read_bytes()
+    out = io.BytesIO()
+    PngImagePlugin.putchunk(out, b"gAMA", round(gamma * 100_000).to_bytes(4, "big"))
+    (tmp_path / "a.png").write_bytes(plain[:33] + out.getvalue() + plain[33:])
+    photo = load_photo(tmp_path / "a.png")
+    assert float(photo[0, 0, 5, 5]) == pytest.approx(level, abs=0.01) and photo[0, :, 0, 0].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

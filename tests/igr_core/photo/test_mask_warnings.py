@@ -9,6 +9,7 @@ import torch
 from igr_core.model.config import CATEGORIES, ViewConfig
 from igr_core.photo.images import load_mask
 from igr_core.photo.mask_warnings import mask_warnings, measure_mask
+from igr_core.photo.masks import feather_mask
 from igr_core.photo.view import make_view
 from training.data.synthetic import make_pair
 
@@ -49,6 +50,7 @@ def test_gaps_in_a_row_do_not_make_a_garment_narrow():
         (painted((100, 0, 200, 150)), ["touches the top edge"]),
         (painted(GARMENT, (220, 100, 260, 250)), ["has 2 separate pieces", "erase those"]),
         (painted(GARMENT, (280, 380, 283, 383)), ["specks far from the garment", "keep only the largest piece"]),
+        (painted(GARMENT) / 2 + painted((100, 100, 200, 175)) / 2, ["even grey over 4", "label map", "garment white"]),
         (painted((140, 50, 165, 350)), ["narrow for its height", "a photo from the front"]),
     ],
 )
@@ -64,6 +66,12 @@ def test_a_good_mask_gets_none():
     assert mask_warnings(painted(GARMENT, (202, 240, 204, 242))) == ()  # a nearby speck makes no difference
     for category in CATEGORIES:
         assert mask_warnings(load_mask(EXAMPLES / f"{category}_mask.png"), category) == ()
+
+
+def test_soft_edges_are_not_taken_for_labels():
+    assert mask_warnings(feather_mask(painted(GARMENT), 40)) == ()
+    turned = torch.nn.functional.interpolate(painted(GARMENT), (333, 250), mode="bilinear", antialias=True)
+    assert mask_warnings(turned) == ()
 
 
 def test_several_faults_get_several_sentences():

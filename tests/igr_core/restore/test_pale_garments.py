@@ -95,3 +95,24 @@ def test_an_uncertain_cut_out_is_reported() -> None:
     (sentence,) = cutout_warnings(sure, holes, mask)
     assert "covers much less of its bounding box than the mask" in sentence
     assert len(cutout_warnings(sure.repeat(2, 1, 1, 1), holes.repeat(2, 1, 1, 1), mask)) == 2
+
+
+def test_a_garment_that_vanishes_in_its_background_is_reported() -> None:
+    image = shirt(0.975, 0.975)
+    down, across = torch.meshgrid(torch.linspace(-1, 1, 256), torch.linspace(-1, 1, 192), indexing="ij")
+    ground = 1 - 0.025 * (down**2 + across**2)  # darker towards the corners
+    image = torch.where(image == 1, ground, image)
+    alpha = garment_alpha(image)
+    assert float(alpha.max()) < 0.5
+    (sentence,) = cutout_warnings(image, alpha, torch.ones(1, 1, 256, 192))
+    assert "was not found on its background, so the cut-out is empty: keep the white background" in sentence
+
+
+def test_half_a_garment_that_is_missing_is_reported() -> None:
+    image = shirt(0.2, 0.2)
+    image[..., 95:] = 1
+    mask = torch.zeros(1, 1, 256, 192)
+    mask[..., 30:220, 20:170] = 1
+    (sentence,) = cutout_warnings(image, garment_alpha(image), mask)
+    assert "much narrower than the mask in the photo: check it for missing parts" in sentence
+    assert cutout_warnings(shirt(0.2, 0.2), garment_alpha(shirt(0.2, 0.2)), mask) == ()
