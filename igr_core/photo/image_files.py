@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ..errors import IGRError
-from .decoding_cost import check_cost
-from .deep_tiff import deep_tiff
+from .decoding.cost import check_cost
+from .decoding.deep_tiff import deep_tiff
 
 MIN_SIDE = 16
 """Images whose shorter side has fewer pixels than this are rejected."""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.photo.decoding_cost import LONGEST_HEADER, LONGEST_TEXT, MOST_BLOCKS, MOST_SCANS
+from igr_core.photo.decoding.cost import LONGEST_HEADER, LONGEST_TEXT, MOST_BLOCKS, MOST_SCANS
 from igr_core.photo.image_files import decode_image, image_size
 
 SIZE = (64, 96)

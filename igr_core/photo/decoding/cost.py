@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import IGRError
+from ...errors import IGRError
 
 MOST_BLOCKS = 100_000
 """Maximum number of blocks of a PNG, JPEG or GIF, which Pillow reads one by one; a PNG of 64 megapixels has 25,000."""

@@ -1,0 +1,1 @@
+"""What image files cost to decode, and how unusual ones are read."""
