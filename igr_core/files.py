@@ -72,10 +72,28 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
             raise OSError(str(error)) from error
 
 
+def own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous CPU tensors that share no memory, because safetensors rejects views."""
+    result: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key in sorted(tensors):
+        value = tensors[key].detach().cpu().contiguous()
+        if value.untyped_storage().nbytes() != value.nbytes or value.data_ptr() in seen:
+            value = value.clone()
+        seen.add(value.data_ptr())
+        result[key] = value
+    return result
+
+
 @contextmanager
 def open_tensors(path: Path) -> Iterator[Any]:
-    """Open a .safetensors file, to read its header or tensors on the CPU; raises IGRError as check_decoded does."""
+    """Open a .safetensors file, to read its header or tensors on the CPU.
+
+    Raises IGRError as check_decoded does, and for a pipe or device.
+    """
     check_decoded(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait forever
+        raise IGRError(f"{path} is not a file: choose a .safetensors file.")
     with safe_open(path, framework="pt") as handle:
         yield handle
 

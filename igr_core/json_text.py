@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from .errors import IGRError
 
 MAX_DEPTH = 64
 """Maximum nesting depth of lists and mappings."""
+MAX_BYTES = 8_000_000
+"""Maximum size of a JSON file in bytes; the lists of weights of the largest published models have less than 1 MB."""
 
 
 def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
@@ -30,6 +34,10 @@ def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """Read a JSON file that contains an object; raises IGRError naming the file if it is missing or invalid."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait forever
+            raise IGRError(f"{path} is not a file: {remedy}.")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise IGRError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} supported: {remedy}.")
         text = path.read_bytes()
     except FileNotFoundError as error:
         raise IGRError(f"{path} does not exist: {remedy}.") from error
@@ -39,6 +47,15 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise IGRError(f"{path} is not a JSON object: {remedy}.")
     return data
+
+
+def without_nan(data: Any) -> Any:
+    """A copy with null in place of NaN and infinite numbers, which JSON does not have; other programs write them."""
+    if isinstance(data, dict):
+        return {name: without_nan(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [without_nan(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _is_shallow(data: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ..included import INCLUDED_BUNDLE
+from ..json_text import without_nan
 from ..text import one_line
 from .shared import one_sentence
 
 LEAST_WIDTH = 30
 """Minimum width of the column of values, in characters."""
+LONGEST_VALUE, MOST_ROWS = 2000, 2000
+"""Characters of a value and rows of a table that are shown; --json prints everything."""
 
 
 def inspect(
@@ -30,21 +32,12 @@ def inspect(
 
     with one_sentence():
         facts = describe(Bundle.open(bundle))
-    if as_json:
-        typer.echo(json.dumps(_finite(facts), indent=2, allow_nan=False))
-        return
-    console = Console()
-    for table in _tables(facts):
-        console.print(table)
-
-
-def _finite(data: Any) -> Any:
-    """JSON data with null in place of NaN and infinity, which a bundle's header may contain but JSON does not allow."""
-    if isinstance(data, dict):
-        return {name: _finite(value) for name, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
+        if as_json:
+            typer.echo(json.dumps(without_nan(facts), indent=2, allow_nan=False))
+            return
+        console = Console()
+        for table in _tables(facts):
+            console.print(table)
 
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
@@ -68,18 +61,25 @@ def _name_value_table(title: str, values: dict[str, Any]) -> Table:
     # the names in a bundle that was trained in several stages can fill a line
     table.add_column("name", overflow="fold")
     table.add_column("value", overflow="fold", min_width=LEAST_WIDTH)
-    for name, value in _flat(values):
+    rows = list(_flat(values))
+    for name, value in rows[:MOST_ROWS]:
         table.add_row(_literal(name), _literal(value))
+    if len(rows) > MOST_ROWS:
+        table.add_row("…", f"{len(rows) - MOST_ROWS:,} more entries; --json prints them")
     return table
 
 
 def _table(title: str, show_header: bool = True) -> Table:
-    return Table(title=Text(one_line(title), style="table.title"), title_justify="left", show_header=show_header)
+    return Table(title=Text(_short(title), style="table.title"), title_justify="left", show_header=show_header)
 
 
 def _literal(text: str) -> Text:
     """Text from a bundle, without rich's markup, escape sequences or line breaks."""
-    return Text(one_line(text))
+    return Text(_short(text))
+
+
+def _short(text: str) -> str:
+    return one_line(text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…")
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

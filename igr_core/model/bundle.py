@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import IGRError
-from ..files import open_tensors, write_tensors
+from ..files import open_tensors, own_memory, write_tensors
 from ..foreign import explain_foreign_keys, explain_unreadable
-from ..json_text import parse_json
+from ..json_text import parse_json, without_nan
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
 from .detail_config import DetailConfig
 from .weights_needed import weights_needed
@@ -29,7 +29,13 @@ METADATA_KEY = "igr"
 PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder")
 """Every part that a bundle may contain, in the order they are shown."""
 
+MAX_HEADER = 1_000_000
+"""Maximum length of a bundle's JSON header in characters; that of igr-small has 28,000."""
+MAX_TENSORS = 20_000
+"""Maximum number of tensors in a bundle; an SD1.5-sized one has 2,500."""
+_DTYPES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
+_AGAIN = "download or export it again"
 _KEY_BLOCKS, _KEY_BLOCK = 64, 1_048_576
 
 Shapes = dict[str, tuple[int, ...]]
@@ -209,7 +215,7 @@ def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[
             raise IGRError(
                 f"{path} was not written: {key} contains NaN or infinite values; export an earlier checkpoint."
             )
-    write_tensors(path, _own_memory(tensors), metadata)
+    write_tensors(path, own_memory(tensors), metadata)
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
@@ -235,6 +241,8 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
         raise IGRError(f"{path} does not exist: check the path, or put the bundle there.")
     try:
         with open_tensors(path) as handle:
+            if (count := len(handle.keys())) > MAX_TENSORS:
+                raise IGRError(f"{path} has {count:,} tensors, but a bundle has at most {MAX_TENSORS:,}: {_AGAIN}.")
             slices = {key: handle.get_slice(key) for key in sorted(handle.keys())}
             shapes = {key: tuple(one.get_shape()) for key, one in slices.items()}
             dtypes = {key: str(one.get_dtype()) for key, one in slices.items()}
@@ -247,7 +255,11 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
 
 def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
     """The format version and the rest of the JSON header."""
-    data = parse_json(text, f"{path} has a damaged header, which", "download or export it again")
+    if len(text) > MAX_HEADER:
+        raise IGRError(
+            f"{path} has a header of {len(text):,} characters, but at most {MAX_HEADER:,} are read: {_AGAIN}."
+        )
+    data = parse_json(text, f"{path} has a damaged header, which", _AGAIN)
     version = data.pop("format_version", None) if isinstance(data, dict) else None
     if type(version) is not int or version < 1:
         raise IGRError(f"{path} has a damaged header (no format version): download or export it again.")
@@ -261,23 +273,20 @@ def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
         raise IGRError(f"{path} has an invalid header: {error}") from error
 
 
-def _finite(value: Any) -> Any:
-    """A copy with null in place of NaN and infinite numbers, which JSON does not have; other programs write them."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _info_to_text(path: Path, info: BundleInfo) -> str:
     try:
-        plain = json.loads(json.dumps(_finite(dataclasses.asdict(info)), allow_nan=False))
+        plain = json.loads(json.dumps(without_nan(dataclasses.asdict(info)), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise IGRError(f"{path} was not written: training and scores must be valid JSON values ({error}).") from error
     if plain["detail"] is None:
         del plain["detail"]  # so that bundles written before this field existed keep their bytes
-    return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
+    if len(text) > MAX_HEADER:
+        raise IGRError(
+            f"{path} was not written: its header would have {len(text):,} characters, but at most {MAX_HEADER:,} are "
+            "read; describe the training and the scores more briefly."
+        )
+    return text
 
 
 def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
@@ -309,8 +318,8 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
 
 def _check_dtypes(path: Path, dtypes: dict[str, str]) -> None:
     for key, dtype in dtypes.items():
-        if not dtype.startswith(("F", "BF")) and not key.endswith("position_ids"):  # CLIP's only integer buffer
-            raise IGRError(f"{path} stores {key} as {dtype}, not as floating-point numbers: export the bundle again.")
+        if dtype not in _DTYPES and not key.endswith("position_ids"):  # CLIP's only integer buffer
+            raise IGRError(f"{path} stores {key} as {dtype}, which is not supported: export the bundle again in fp16.")
 
 
 def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
@@ -365,19 +374,6 @@ def _is_finite(tensor: Tensor) -> bool:
         return True
     known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 does not support comparisons
     return all(math.isfinite(float(end)) for end in known.aminmax())  # propagates NaN, and is much faster than isfinite
-
-
-def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous CPU tensors that share no memory, because safetensors rejects views."""
-    result: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for key in sorted(tensors):
-        value = tensors[key].detach().cpu().contiguous()
-        if value.untyped_storage().nbytes() != value.nbytes or value.data_ptr() in seen:
-            value = value.clone()
-        seen.add(value.data_ptr())
-        result[key] = value
-    return result
 
 
 def _summarise(part: str, shapes: Shapes, dtypes: dict[str, str]) -> dict[str, Any]:

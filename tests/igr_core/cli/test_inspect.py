@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from igr_core.cli.inspect import MOST_ROWS
 from tests.support.cli_kit import fails, invoke
 from tests.support.models.tiny import INFO, save_bundle, stub_parts
 
@@ -47,9 +48,20 @@ def test_line_breaks_in_a_bundles_text_do_not_start_a_line(tmp_path: Path):
     assert not any(line.strip(" │┃").startswith("forged") for line in result.stdout.splitlines())
 
 
+def test_long_lists_and_texts_are_cut_except_in_json(tmp_path: Path):
+    path = tmp_path / "long.safetensors"
+    scores = {f"metric{number}": 0.5 for number in range(2 * MOST_ROWS)}
+    save_bundle(path, dataclasses.replace(INFO, name="n" * 100_000, scores=scores), stub_parts())
+    shown = invoke("inspect", path).stdout
+    assert shown.count("metric") <= MOST_ROWS + 1 and "2,000 more entries; --json prints them" in shown
+    assert shown.count("n") < 50_000 and "n…" in shown
+    facts = json.loads(invoke("inspect", path, "--json").stdout)
+    assert facts["scores"] == scores and len(facts["name"]) == 100_000
+
+
 def test_long_names_leave_room_for_values(monkeypatch: pytest.MonkeyPatch):
     """The included bundle names its training's settings under `parent.training.parent. ...`."""
     monkeypatch.setenv("COLUMNS", "80")
     result = invoke("inspect")
     assert result.exit_code == 0 and max(map(len, result.output.splitlines())) <= 80
-    assert "muon_learning_rate" in result.output and "0.0015" in result.output
+    assert "muon_learning_rate" in result.output and "0.0015" in result.output and "more entries" not in result.output
