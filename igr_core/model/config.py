@@ -351,6 +351,8 @@ def _convert_scalar(kind: Any, data: Any, where: str) -> Any:
             return float(data)
         except OverflowError as error:
             raise IGRError(f"{where} is {shown(data)}; it must be a number that fits a float.") from error
+    if kind is bool and not isinstance(data, bool):
+        raise IGRError(f"{where} is {shown(data)}; it must be true or false.")
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
         raise IGRError(f"{where} is {shown(data)}; it must be of type {kind.__name__}.")
     return data

@@ -21,12 +21,15 @@ MAX_VALUES = 100_000
 class _Loader(yaml.SafeLoader):
     """YAML loader that accepts the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000.
 
-    010 is ten, and 1:30 is text. Aliases may not expand a file to more than MAX_VALUES values, and a value may not
-    contain itself.
+    010 is ten, 1:30 is text, and so are yes, no, on and off, as in YAML 1.2. Aliases may not expand a file to more than
+    MAX_VALUES values, a value may not contain itself, and an entry may not be given twice.
     """
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document; raises yaml.YAMLError if it is too large once its aliases are expanded, or contains itself."""
+        """The document; raises yaml.YAMLError if it is too large once its aliases are expanded, or contains itself.
+
+        Also raises yaml.YAMLError if a mapping gives an entry twice.
+        """
         node = super().get_single_node()
         if node is not None:
             _count(node, {})
@@ -45,6 +48,7 @@ def _count(node: yaml.Node, counted: dict[yaml.Node, int]) -> int:
     if isinstance(node, yaml.ScalarNode):
         return 1
     counted[node] = 0
+    _check_given_once(node)
     parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
     total = 1 + sum(_count(part, counted) for part in parts)
     if total > MAX_VALUES:
@@ -53,18 +57,34 @@ def _count(node: yaml.Node, counted: dict[yaml.Node, int]) -> int:
     return total
 
 
+def _check_given_once(node: yaml.Node) -> None:
+    """Raise yaml.YAMLError for a mapping with an entry that is given twice, of which YAML silently uses the last."""
+    seen: set[str] = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(
+                "the entries of a mapping", node.start_mark, f"{key.value!r} is given twice", key.start_mark
+            )
+        seen.add(key.value)
+
+
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
 _FLOAT = re.compile(
     r"[-+]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float", ":bool"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-for _tag, _pattern in (("int", _INT), ("float", _FLOAT)):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern.pattern})$"), list("-+.0123456789")
-    )
+for _tag, _pattern, _starts in (
+    ("int", _INT, "-+.0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
+    ("bool", _BOOL, "tTfF"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern.pattern})$"), list(_starts))
 
 
 def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
@@ -108,7 +128,7 @@ def _change(text: str) -> dict[str, Any]:
     try:
         entry: Any = read_yaml(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
-        raise IGRError(f"--set {text!r} has a value that is not valid YAML: {str(error).splitlines()[0]}.") from error
+        raise IGRError(f"--set {text!r} has a value that is not valid YAML ({_reason(error)}): correct it.") from error
     for name in reversed(names.split(".")):
         entry = {name: entry}
     return entry
@@ -123,13 +143,20 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
-        raise IGRError(f"{path} is not valid YAML: {error}") from error
+        raise IGRError(f"{path} is not valid YAML ({_reason(error)}): correct the file.") from error
     if not isinstance(data, dict) or "base" not in data:
         return {} if data is None else data
     base = data.pop("base")
     if not isinstance(base, str):
         raise IGRError(f"{path} has the base {base!r}: write the name of a file in the same folder.")
     return _merged(_merged_yaml(path.parent / base, (*derived, resolved(path))), data)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong in a YAML file, and in which line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark is not None:
+        return f"{error.problem}, line {error.problem_mark.line + 1}"
+    return str(error).splitlines()[0]
 
 
 def _merged(base: Any, changes: Any) -> Any:

@@ -49,11 +49,29 @@ def test_a_value_that_contains_itself_is_refused(tmp_path: Path, text: str) -> N
     ("text", "words"),
     [
         ("1: a\nfoo: b\n", "1, foo"),
-        ("~: a\non: b\nzz: 1\n", "None, True, zz"),
+        ("~: a\ntrue: b\nzz: 1\n", "None, True, zz"),
         ("2024-01-01: a\nfoo: b\n", "2024-01-01, foo"),
     ],
 )
 def test_unknown_names_of_any_type_are_listed(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(IGRError, match=f"has unknown entries {words}; known are"):
+        load_config(TrainConfig, tmp_path / "c.yaml")
+
+
+def test_yes_and_no_are_text_as_the_remedies_write_them(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\n")
+    assert load_config(TrainConfig, tmp_path / "c.yaml", ["precision=no"]).precision == "no"
+    assert load_config(TrainConfig, tmp_path / "c.yaml", ["compile=true"]).compile is True
+    with pytest.raises(IGRError, match="compile is 'yes'; it must be true or false"):
+        load_config(TrainConfig, tmp_path / "c.yaml", ["compile=yes"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("steps: 10\nseed: 1\nsteps: 20\n", 3), ("model:\n  view: {mode: whole, mode: focused}\n", 2)],
+)
+def test_an_entry_that_is_given_twice_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(IGRError, match=rf"is not valid YAML \('(steps|mode)' is given twice, line {line}\): correct"):
         load_config(TrainConfig, tmp_path / "c.yaml")
