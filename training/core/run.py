@@ -14,7 +14,9 @@ from ..base.files import check_space, write_text
 from ..base.provenance import command_line, note_parent, note_start, noted_data
 from ..base.run.run_folder import RunFolder
 from ..base.train_config import TrainConfig
+from ..prepared.fits import check_apart
 from .compute.engine import peer_lost
+from .effects import without_effect
 from .trainer import Trainer, model_summary
 from .validation import Validator
 
@@ -25,17 +27,26 @@ def train_run(
     """Train in a run folder, or resume the run there.
 
     Returns the number of steps done, and the number of the signal that stopped the run, or 0. `report` receives lines
-    for the user. Raises IGRError as Trainer does, and also if another training run uses the folder, if there is not
-    enough disk space for a checkpoint, or if another process of the run has died.
+    for the user. Raises IGRError as Trainer does, and also if another training run uses the folder, if the run has
+    already taken more steps than the config has, if there is not enough disk space for a checkpoint, or if another
+    process of the run has died.
     """
+    check_apart(config)
     folder = RunFolder(path)
     with folder.locked():
         validator = Validator(config, folder.path) if config.validate_every else None
         trainer = Trainer(config, folder, allow_new_data)
+        if trainer.step > config.steps:
+            raise IGRError(
+                f"{folder.path} has already taken {trainer.step} steps, more than steps = {config.steps}: raise steps, "
+                "or choose another --run folder."
+            )
         if trainer.is_main:
             if trainer.step < config.steps:  # detect a full disk now rather than after hours of steps
                 check_space(folder.checkpoints, trainer.checkpoint_bytes, "A checkpoint")
             _report_start(trainer, report)
+            if trainer.step >= min(until or config.steps, config.steps):
+                report(f"nothing to do: the run has already taken {trainer.step} steps")
         try:
             trainer.run_steps(validator, until)
         except RuntimeError as error:
@@ -60,6 +71,8 @@ def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
     write_text(folder.path / "config.json", json.dumps(to_json(config), indent=2) + "\n")
     report(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
     report(trainer.engine.describe())
+    for note in without_effect(config):
+        report(f"note: {note}")
     if trainer.computed_otherwise:
         changes_made = ", ".join(trainer.computed_otherwise)
         report(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
+from igr_core.folders import resolved
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 
@@ -86,6 +88,15 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
             raise IGRError("data.train has pairs of a test split: prepare and use the training split.")
         drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
         check_seeds(drawn, "remove their folder from data.train")
+
+
+def check_apart(config: TrainConfig) -> None:
+    """Raise IGRError if a folder of held-out pairs is also trained on."""
+    low = config.low_resolution
+    trained = {resolved(Path(name)): name for name in (*config.data.train, *(low.train if low is not None else ()))}
+    for name in config.data.held_out.values():
+        if resolved(Path(name)) in trained:
+            raise IGRError(f"data.validation has {name}, which data.train has too: use pairs that are not trained on.")
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
