@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 HEADER = ("step", "metric", "value")
 FILES = ("metrics.csv", "config.json", "commands.txt", "revisions.txt", "data.json", "parent.json")
 """Files that a run writes into its folder."""
-_ROW = re.compile(r"([0-9]{1,12}),([ -+\--~]+),(-?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|inf|nan))")
+_ROW = re.compile(r"([0-9]{1,12}),([ -+\--~]+),(-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|inf|nan))")
 
 
 class RunFolder:
@@ -75,7 +76,13 @@ class RunFolder:
             return
         rows, damaged = read_metrics(self.metrics)
         if damaged:
-            logger.warning("%s: %d damaged lines were removed.", one_line(str(self.metrics)), damaged)
+            kept_in = _copy_of(self.metrics)
+            logger.warning(
+                "%s: %d damaged lines were removed; the file is kept as %s.",
+                one_line(str(self.metrics)),
+                damaged,
+                kept_in.name,
+            )
         with atomic_file(self.metrics) as temporary:
             kept = [f"{one},{name},{value!r}\n" for one, name, value in rows if one <= step]
             temporary.write_text("".join([f"{','.join(HEADER)}\n", *kept]))
@@ -119,6 +126,16 @@ class RunFolder:
             self._writer = None
 
 
+def _copy_of(path: Path) -> Path:
+    """Copy a damaged log to a name that does not exist yet."""
+    copy, number = path.with_name(f"{path.name}.damaged"), 1
+    while os.path.lexists(copy):
+        copy, number = path.with_name(f"{path.name}.damaged.{number}"), number + 1
+    with atomic_file(copy) as temporary:
+        shutil.copyfile(path, temporary)
+    return copy
+
+
 def text_of(path: Path) -> str:
     """Text of a log, with bytes that are not UTF-8 escaped; "" if the log does not exist.
 
@@ -138,7 +155,7 @@ def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
     If a step and metric have several values, the last is used. Lines with a value that is not finite count as
     damaged. A file that does not exist has no rows; raises IGRError if the file cannot be read.
     """
-    lines = text_of(path).split("\n")
+    lines = text_of(path).removeprefix("\ufeff").splitlines()  # spreadsheets add a mark and other line endings
     found: dict[tuple[int, str], float] = {}
     damaged = 0
     for line in lines:

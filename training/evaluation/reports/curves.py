@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
 from ...base.provenance import curve
+from ...base.run.run_folder import read_metrics
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,19 @@ PANELS = (
 """All panels; a panel is left out if no run has logged a metric for it."""
 
 
+@rc_context({"text.parse_math": False})  # names may contain $
 def loss_curves(runs: Sequence[Path], out: Path) -> None:
     """Draw the curves of training runs into a PNG with a row of panels for each run, including substituted losses.
 
-    Raises IGRError for a folder that is not a run.
+    Raises IGRError for a folder that is not a run, and if none of the runs has logged anything.
     """
     for run in runs:
         if not (run / "metrics.csv").is_file():
             raise IGRError(f"{run} has no metrics.csv: it is not a run of `train`, or nothing has been logged yet.")
     logged = [_logged(run / "metrics.csv") for run in runs]
     panels = [one for one in PANELS if any(one.names.fullmatch(name) for names in logged for name in names)]
+    if not panels:
+        raise IGRError(f"{runs[0] / 'metrics.csv'} contains no losses: wait until the run has logged some.")
     figure = Figure(figsize=(4.6 * len(panels), 3.2 * len(runs)), layout="constrained")
     axes = figure.subplots(len(runs), len(panels), squeeze=False)
     for line, run, names in zip(axes, runs, logged, strict=True):
@@ -72,5 +76,4 @@ def loss_curves(runs: Sequence[Path], out: Path) -> None:
 
 def _logged(metrics: Path) -> list[str]:
     """Names of the logged metrics, in order of first appearance."""
-    with metrics.open(newline="") as handle:
-        return list(dict.fromkeys(row["metric"] for row in csv.DictReader(handle)))
+    return list(dict.fromkeys(name for _, name, _ in read_metrics(metrics)[0]))

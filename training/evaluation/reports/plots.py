@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,6 +37,7 @@ def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Re
     return {name: sorted(group, key=lambda one: one.known[setting]) for name, group in named.items()}
 
 
+@rc_context({"text.parse_math": False})  # names may contain $
 def draw_setting(path: Path, results: Sequence[Result], setting: str) -> bool:
     """Plot metrics, with intervals, by guidance or steps; returns False if no bundle was run with several values."""
     groups = setting_groups(results, setting)
@@ -92,6 +94,7 @@ def _without(result: Result, setting: str) -> str:
     return ", ".join(part for part in result.name.split(", ") if part != own)
 
 
+@rc_context({"text.parse_math": False})  # names may contain $
 def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
     """Plot each pair's texture score against its SSIM, and against the best control's texture score.
 

@@ -191,6 +191,23 @@ def test_damaged_and_doubled_lines_of_the_log_are_skipped(tmp_path: Path) -> Non
     assert run.metrics.read_text() == "step,metric,value\n"
 
 
+def test_a_log_that_a_spreadsheet_saved_again_is_read(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.metrics.write_bytes(b"\xef\xbb\xbfstep,metric,value\r\n1,loss,0.5\r\n2,loss,2.5E-01\r\n3,loss,1\r\n")
+    run.rewind(2)
+    assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n2,loss,0.25\n"
+    assert [path.name for path in tmp_path.glob("metrics*")] == ["metrics.csv"]
+
+
+def test_damaged_lines_are_kept_in_a_copy_of_the_log(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for number, name in enumerate(("metrics.csv.damaged", "metrics.csv.damaged.1")):
+        run.metrics.write_bytes(b"step;metric;value\n%d;loss;0,5\n" % number)
+        run.rewind(2)
+        assert run.metrics.read_text() == "step,metric,value\n"
+        assert (tmp_path / name).read_bytes() == b"step;metric;value\n%d;loss;0,5\n" % number
+
+
 def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tmp_path: Path) -> None:
     RunFolder(tmp_path).log(1, {"loss": 0.5})
     run = RunFolder(tmp_path)

@@ -23,6 +23,21 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_names_are_no_formulas_and_spreadsheets_may_have_saved_the_log(tmp_path: Path) -> None:
+    folder = tmp_path / r"5 $\frac$ run_1"
+    folder.mkdir()
+    (folder / "metrics.csv").write_bytes(b"\xef\xbb\xbfstep,metric,value\r\n1,loss,0.5\r\n2,loss,0.25\r\n\xff\xfe\r\n")
+    code, output = run(folder, "--out", tmp_path / "curves.png")
+    assert code == 0, output
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_log_without_losses_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,metric,value\n")
+    code, output = run(tmp_path, "--out", tmp_path / "c.png")
+    assert code == 1 and "metrics.csv contains no losses: wait until" in output and not (tmp_path / "c.png").exists()
+
+
 def test_each_panel_shows_one_kind_of_number() -> None:
     """Fractions and cross-entropies of the attention are not mean squared errors."""
     names = ["loss", "total_loss", "validation/full", "validation/rendered/no_reference", "first_step/full"]
