@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import IGRError, UsageError, is_out_of_memory
+from ..processes import check_log_level
 from ..text import one_line, plain
 
 if TYPE_CHECKING:
@@ -52,13 +53,17 @@ def one_sentence() -> Iterator[None]:
     File system errors, such as a name that is too long, are reported in the same way.
     """
     try:
+        check_log_level()
         yield
     except IGRError as error:
         echo_line(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     except OSError as error:
-        if error.errno not in _OF_THE_SYSTEM or error.filename is None:
+        if error.errno not in _OF_THE_SYSTEM:
             raise
+        if error.filename is None:  # of stdout or stderr
+            echo_line(f"Error: The output cannot be printed ({error.strerror}): free some space on its disk.", err=True)
+            raise typer.Exit(1) from None
         name = os.fsdecode(error.filename)
         shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
         echo_line(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from igr_core.cli.shared import one_sentence
+from igr_core.cli.shared import explain_out_of_memory, one_sentence
 from igr_core.outputs import check_file, check_folder
 
 from ..data.layouts.names import LayoutOnDisk
@@ -72,7 +72,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the requested command."""
-        with one_sentence():
+        with one_sentence(), explain_out_of_memory("use smaller batches or images, or fewer workers"):
             return super().invoke(ctx)
 
 

@@ -56,6 +56,16 @@ def test_the_command_starts_as_a_module() -> None:
     assert done.returncode == 0 and "python -m training" in done.stdout
 
 
+def test_a_lack_of_memory_ends_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory\nbytes")
+
+    monkeypatch.setattr("training.cli.train.load_config", fails)
+    done = CliRunner().invoke(app, ["bench"])
+    assert done.exit_code == 1
+    assert done.stderr == "Error: Out of memory: use smaller batches or images, or fewer workers.\n"
+
+
 @pytest.mark.parametrize(("error", "code"), [(IGRError, 1), (UsageError, 2)])
 def test_a_mistake_ends_in_one_sentence(error: type[IGRError], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
