@@ -168,6 +168,7 @@ def _read_input(folder: Path) -> ParserInput:
     """The input settings in a folder's preprocessor_config.json; SegFormer's settings if there is no such file."""
     path = folder / "preprocessor_config.json"
     config = read_json(path, "copy the file again") if os.path.lexists(path) else {}
+    _check_steps(path, config)
     defaults = ParserInput()
     size = config.get("size", defaults.size)
     try:
@@ -184,6 +185,8 @@ def _read_input(folder: Path) -> ParserInput:
         raise IGRError(f"{path} is not valid ({error}): copy the file again; size needs height and width.") from error
     if len(mean) != 3 or len(deviation) != 3:
         raise IGRError(f"{path} must have three means and three standard deviations: copy the file again.")
+    if config.get("do_normalize") is False:
+        mean, deviation = (0.0,) * 3, (1.0,) * 3
     for limit, values, name in (
         (_SIDE, (height, width), "size"),
         (_MEAN, mean, "image_mean"),
@@ -192,3 +195,15 @@ def _read_input(folder: Path) -> ParserInput:
         for value in values:
             limit.check(value, f"{path}: {name}")
     return ParserInput((height, width), mean, deviation)
+
+
+def _check_steps(path: Path, config: dict[str, Any]) -> None:
+    """Raise IGRError for preprocessing other than resizing photos and dividing them by 255."""
+    factor = config.get("rescale_factor", 1 / 255)
+    scaled = config.get("do_rescale") is not False and isinstance(factor, (int, float)) and abs(factor * 255 - 1) < 0.01
+    for name, usual in (("do_resize", config.get("do_resize") is not False), ("do_rescale", scaled)):
+        if not usual:
+            raise IGRError(
+                f"{path} does not resize photos and divide them by 255 ({name}), which is not supported: choose "
+                "another parser."
+            )

@@ -33,6 +33,8 @@ _REPEATED = re.compile(rf"(^|_)num_|{_DEPTH.pattern}")
 _TIMES = Range(0, 256)
 _NUMBER = Range(-1e6, 1e6)
 _ENTRIES = Length(0, 256)
+_MOST_ENTRIES = 20_000
+"""Maximum number of entries of a config.json; SAM 2's have about 300, and a parser has a few for each label."""
 _REFUSED = {
     "quantization_config": "its weights are quantised",
     "transformers_weights": "it specifies a separate weight file",
@@ -95,7 +97,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     """
     again = "copy the folder again"
     try:
-        config = loader.read_config(folder, local_files_only=True)
+        config = _with_named_outputs(loader.read_config(folder, local_files_only=True))
         with torch.device("meta"):
             empty = loader.build(config, attn_implementation=loader.attention).eval().float()
     except Exception as error:  # the errors of transformers and torch have no common type
@@ -127,6 +129,15 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
         if name not in missing and not bool(torch.isfinite(value).all()):
             raise IGRError(f"{folder} contains NaN or infinite values in {name}: {again}.")
     return model.to(dtype=torch.float32), missing
+
+
+def _with_named_outputs(config: Any) -> Any:
+    """A configuration whose models return named outputs, whatever the folder says."""
+    config.return_dict = True
+    for part in vars(config).values():
+        if hasattr(part, "return_dict"):
+            _with_named_outputs(part)
+    return config
 
 
 @contextmanager
@@ -183,7 +194,9 @@ class _LargestTensor(TorchDispatchMode):
 def _check_entries(path: Path, config: dict[str, Any]) -> None:
     """Check every entry of a config.json; raises IGRError as read_config does."""
     blocks = 0
-    for name, value in _entries(config, ""):
+    for count, (name, value) in enumerate(_entries(config, "")):
+        if count == _MOST_ENTRIES:
+            raise IGRError(f"{path} has more than {_MOST_ENTRIES:,} entries: copy the model's whole folder again.")
         key = name.rpartition(".")[2].partition("[")[0]
         if value and (key in _ELSEWHERE or _is_code(name, key) or (key == "model_type" and _is_timm(value))):
             raise IGRError(

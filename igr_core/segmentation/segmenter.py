@@ -69,7 +69,7 @@ class Segmenter:
             "SAM 2", kind.config_class.from_pretrained, kind._from_config, kind.from_pretrained, "sdpa"
         )
         model: Any
-        model, missing = load_folder(loader, folder, _try_encoder)
+        model, missing = load_folder(loader, folder, _try)
         _check_complete(folder, model, missing)
         return cls(model.to(device))
 
@@ -149,11 +149,18 @@ def _check_folder(folder: Path) -> None:
         raise IGRError(f"{folder} contains a model of type {shown(kind)}, not SAM 2: choose another folder.")
 
 
-def _try_encoder(model: Any) -> None:
-    """Run the vision encoder on a photo without data (meta device)."""
+def _try(model: Any) -> None:
+    """Run the model on a photo and prompts without data (meta device)."""
     side = model.prompt_encoder.input_image_size
     _SIDE.check(side, "image_size")
-    model.get_image_embeddings(torch.empty((1, 3, side, side), device="meta"))
+    features = model.get_image_embeddings(torch.empty((1, 3, side, side), device="meta"))
+    model(
+        image_embeddings=list(features),
+        input_points=torch.empty((1, 1, 1, 2), device="meta"),
+        input_labels=torch.ones((1, 1, 1), dtype=torch.long, device="meta"),
+        input_boxes=torch.empty((1, 1, 4), device="meta"),
+        input_masks=torch.empty((1, 1, *model.prompt_encoder.mask_input_size), device="meta"),
+    )
 
 
 def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:

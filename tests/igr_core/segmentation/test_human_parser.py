@@ -85,6 +85,26 @@ def test_preprocessing_is_read(tmp_path: Path, settings: dict[str, object], take
     assert HumanParser.from_folder(saved(tmp_path, FASHN, **settings)).takes == takes
 
 
+def test_photos_are_not_normalised_if_the_folder_says_so(tmp_path: Path):
+    found = HumanParser.from_folder(saved(tmp_path, do_normalize=False, rescale_factor=0.00392156862745098)).takes
+    assert found.mean == (0, 0, 0) and found.deviation == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"do_resize": False}, "do_resize"),
+        ({"do_rescale": False}, "do_rescale"),
+        ({"rescale_factor": 1.0}, "do_rescale"),
+        ({"rescale_factor": "1/255"}, "do_rescale"),
+    ],
+)
+def test_preprocessing_that_is_not_done_is_refused(tmp_path: Path, settings: dict[str, object], name: str):
+    folder = saved(tmp_path, **settings)
+    with pytest.raises(IGRError, match=rf"preprocessor_config.json does not resize photos and .* \({name}\), which is"):
+        HumanParser.from_folder(folder)
+
+
 def test_a_folder_without_preprocessing_takes_segformers(tmp_path: Path):
     (saved(tmp_path) / "preprocessor_config.json").unlink()
     assert HumanParser.from_folder(tmp_path).takes == ParserInput((512, 512))
@@ -95,7 +115,9 @@ def test_preprocessing_that_cannot_be_read_is_not_replaced_by_the_defaults(tmp_p
     path = saved(tmp_path) / "preprocessor_config.json"
     path.unlink()
     path.mkdir() if what == "folder" else path.symlink_to(path.name if what == "loop of links" else "nothing.json")
-    with pytest.raises(IGRError, match=r"preprocessor_config.json (cannot be read|does not exist).*: copy the file"):
+    with pytest.raises(
+        IGRError, match=r"preprocessor_config.json (is not a file|does not exist|cannot be read).*: copy the file"
+    ):
         HumanParser.from_folder(tmp_path)
 
 

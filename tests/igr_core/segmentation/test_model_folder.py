@@ -3,6 +3,7 @@ built.
 """
 
 import json
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -16,6 +17,7 @@ from igr_core.errors import IGRError
 from igr_core.segmentation import human_parser
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR
+from igr_core.segmentation.sam2_prompt import Prompt
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.models.tiny_parser import change_config, save_parser
 from tests.support.models.tiny_sam2 import save_sam2
@@ -175,3 +177,37 @@ def test_loading_draws_no_progress_bar_and_keeps_those_of_others(
     HumanParser.from_folder(parser)
     assert "%" not in capfd.readouterr().err
     assert logging.is_progress_bar_enabled()
+
+
+def test_a_config_of_too_many_entries_is_refused_before_transformers_reads_it(parser: Path) -> None:
+    change_config(parser, more={f"entry{number}": 1 for number in range(20_000)})
+    refused(parser, "config.json has more than 20,000 entries: copy the model's whole folder again")
+
+
+def test_unnamed_outputs_in_a_config_are_overridden(parser: Path, tmp_path: Path) -> None:
+    photo = torch.rand(1, 3, 40, 30)
+    expected = HumanParser.from_folder(parser).parse(photo)
+    change_config(parser, return_dict=False)
+    assert torch.equal(HumanParser.from_folder(parser).parse(photo), expected)
+    folder = save_sam2(tmp_path / "sam2")
+    change_config(folder, return_dict=False)
+    segmenter = Segmenter.from_folder(folder)
+    assert segmenter.masks(segmenter.embed(photo), Prompt(positive=((9, 9),)))[0].shape[-2:] == (40, 30)
+
+
+@pytest.mark.parametrize("side", [63, 48])
+def test_a_segmenter_whose_parts_do_not_fit_each_other_is_refused_when_it_is_loaded(side: int, tmp_path: Path) -> None:
+    folder = save_sam2(tmp_path / "sam2")
+    config = json.loads((folder / "config.json").read_text())
+    config["prompt_encoder_config"]["image_size"] = side
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(IGRError, match="sam2 cannot be loaded as SAM 2 .*: copy the folder again"):
+        Segmenter.from_folder(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_pipe_in_a_folder_is_refused_instead_of_waiting_for_its_end(parser: Path, name: str) -> None:
+    (parser / name).unlink()
+    os.mkfifo(parser / name)
+    refused(parser, f"{name} is not a file")
