@@ -18,7 +18,7 @@ from ..base.train_config import TrainConfig
 from ..prepared.latents import Batch
 from .compute.acceleration import Acceleration, accelerate, accelerate_optimizer, choose_acceleration
 from .initial import initial_model
-from .losses import StepLosses
+from .loss.step import StepLosses
 
 
 @dataclass(frozen=True)

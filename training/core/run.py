@@ -10,13 +10,13 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 
+from ..base.effects import without_effect
 from ..base.files import check_space, write_text
 from ..base.provenance import command_line, note_parent, note_start, noted_data
 from ..base.run.run_folder import RunFolder
 from ..base.train_config import TrainConfig
 from ..prepared.fits import check_apart
 from .compute.engine import peer_lost
-from .effects import without_effect
 from .trainer import Trainer, model_summary
 from .validation import Validator
 

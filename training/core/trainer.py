@@ -38,7 +38,7 @@ from .compute.estimate import STATE_BYTES
 from .compute.lora import add_lora
 from .compute.throughput import Throughput
 from .initial import initial_model
-from .losses import TERMS, StepLosses
+from .loss.step import TERMS, StepLosses
 from .resume import (
     check_same_files,
     check_same_step,

@@ -28,8 +28,8 @@ from ..base.statistics import spread
 from ..base.train_config import DropConfig, TrainConfig
 from ..prepared.fits import check_fits
 from ..prepared.latents import Batch, PreparedPairs
-from .correspondence_loss import CorrespondenceLoss, places_logged
-from .objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
+from .loss.correspondence import CorrespondenceLoss, places_logged
+from .loss.objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
 
 NO_DROP = DropConfig(everything=0.0, image_prompt=0.0, reference=0.0)
 

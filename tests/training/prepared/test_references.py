@@ -16,7 +16,7 @@ from tests.support.training.prepared import tiny_config
 from training.base.run.checkpoints import load_latest
 from training.base.run.run_folder import RunFolder
 from training.base.train_config import DataConfig, DropConfig, TrainConfig
-from training.core.objective import draw_rows, predict
+from training.core.loss.objective import draw_rows, predict
 from training.core.trainer import Trainer
 from training.prepared.latents import PreparedPairs
 from training.prepared.references import Photos, joined

@@ -21,7 +21,7 @@ from tests.support.training.prepared import tell_places, tiny_config
 from tests.support.training.steps import first_loss
 from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
-from training.core.correspondence_loss import CorrespondenceLoss, Measured, _sampled, places_logged
+from training.core.loss.correspondence import CorrespondenceLoss, Measured, _sampled, places_logged
 from training.core.trainer import Trainer
 from training.core.validation import Validator
 from training.prepared.latents import Batch, PreparedPairs

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 
-from ..base.parts import load_vae
-from ..base.train_config import ExtraLossConfig, TrainConfig
-from ..prepared.latents import Batch
+from ...base.parts import load_vae
+from ...base.train_config import ExtraLossConfig, TrainConfig
+from ...prepared.latents import Batch
 from .objective import Rows
 
 _DINO_MEAN, _DINO_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 
-from ..base.run.randomness import step_generator
-from ..base.train_config import TrainConfig
-from ..prepared.latents import Batch
-from .correspondence_loss import CorrespondenceLoss, places_logged
-from .extra_losses import ExtraLosses
+from ...base.run.randomness import step_generator
+from ...base.train_config import TrainConfig
+from ...prepared.latents import Batch
+from .correspondence import CorrespondenceLoss, places_logged
+from .extra import ExtraLosses
 from .objective import Rows, draw_rows, drop_at, predict, predict_watched, row_loss
 
 TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")

@@ -11,7 +11,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
 from training.base.train_config import DropConfig
-from training.core.objective import draw_rows, drop_at, loss_weight, row_loss
+from training.core.loss.objective import draw_rows, drop_at, loss_weight, row_loss
 from training.prepared.latents import Batch
 
 EPSILON = build_scheduler(NoiseConfig())

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from igr_core.model.garmfus import Noted
 
-from ..base.train_config import DropConfig
-from ..prepared.latents import Batch, moved
+from ...base.train_config import DropConfig
+from ...prepared.latents import Batch, moved
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
 from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.train_config import DropConfig, ExtraLossConfig, TrainConfig
-from training.core.extra_losses import ExtraLosses, load_lpips, predicted_clean
-from training.core.objective import draw_rows
+from training.core.loss.extra import ExtraLosses, load_lpips, predicted_clean
+from training.core.loss.objective import draw_rows
 from training.prepared.latents import PreparedPairs
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..base.train_config import TrainConfig
+from .train_config import TrainConfig
 
 
 def without_effect(config: TrainConfig) -> Iterator[str]:

@@ -15,7 +15,7 @@ from igr_core.model.diffusers_adapter import block_name, self_attention_order
 from igr_core.model.garmfus import Noted, level_shape
 from igr_core.model.igr import IGR
 
-from ..prepared.latents import Batch
+from ...prepared.latents import Batch
 
 NEAR = 0.05
 """Largest distance from attention peak to true position that is a hit, as a fraction of the garment's height."""
