@@ -15,6 +15,7 @@ from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 from igr_core.model.networks import build_vae
+from igr_core.model.pruning import prune
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.sampling.loop import Conditions, sample_latents
@@ -126,10 +127,11 @@ def test_the_file_reproduces_the_trainers_preview(
     restorer = GarmentRestorer.from_bundle(bundle)
     with torch.no_grad():
         features = restorer.model.encode_reference(batch.person_latent, batch.mask, batch.categories)
+        features, kept = prune(features, batch.mask, restorer.pruning)
     again = sample_latents(
         restorer.model,
         draw_noise(latent.shape, 0),
-        Conditions(batch.categories, features, batch.image_features),
+        Conditions(batch.categories, features, batch.image_features, kept=kept),
         Sampling(config.grid_steps, config.guidance),
     )
     assert torch.equal(latent, again)
