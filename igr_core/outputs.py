@@ -22,10 +22,13 @@ class CannotWrite(IGRError):
 def check_file(path: Path, what: str = "") -> Path:
     """Return a path if a file can be written there; errors call it `what`, such as `--out`.
 
-    Nothing is left behind. Raises CannotWrite if the path is a folder, and in the same cases as check_folder.
+    Nothing is left behind. Raises CannotWrite if the path is a folder, a pipe or a device, and in the same cases as
+    check_folder.
     """
     if os.path.isdir(path):
         raise CannotWrite(f"{_label(path, what)} is a folder: specify the file to write.")
+    if os.path.exists(path) and not os.path.isfile(path):  # it would be replaced, even /dev/null
+        raise CannotWrite(f"{_label(path, what)} is a pipe or a device: specify the file to write.")
     _probe(path, path.parent, what)
     return path
 

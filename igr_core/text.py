@@ -8,6 +8,8 @@ import unicodedata
 
 _MARKUP = str.maketrans("<>", "‹›")
 _KEPT = ("\n", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of text that a spreadsheet computes instead of showing it."""
 _UNDECODED = range(0xDC80, 0xDD00)
 """Code points with which Python represents the bytes of file names that are not valid UTF-8."""
 
@@ -33,6 +35,16 @@ def is_decoded(text: str) -> bool:
 def without_markup(text: str) -> str:
     """The text as `plain` shows it, with ‹ and › for < and >, for places that may show it as HTML."""
     return plain(text).translate(_MARKUP)
+
+
+def as_cell(text: str) -> str:
+    """Text for a CSV file, with an apostrophe before what a spreadsheet would compute."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def from_cell(text: str) -> str:
+    """The text that as_cell was given."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def show_what_cannot_be_encoded() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import IGRError
 from ..files import atomic_file, make_folder
+from ..text import as_cell, from_cell
 
 Lines = dict[str, dict[str, str]]
 """Lines by the value of their first column; each is a dict from column to value."""
@@ -19,12 +21,15 @@ def read_lines(path: Path, columns: Sequence[str], what: str, remedy: str) -> Li
     Raises IGRError if the file cannot be read or has other columns, so that it is not overwritten; the message says
     that it is not `what`, and then what to do.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device would never end
+        raise IGRError(f"{path} is not a file: {remedy}.")
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
             reader = csv.DictReader(handle)
             if reader.fieldnames != list(columns):
                 raise IGRError(f"{path} exists, but is not {what}: {remedy}.")
-            return {str(line[columns[0]]): {name: line[name] or "" for name in columns} for line in reader}
+            lines = [{name: from_cell(line[name] or "") for name in columns} for line in reader]
+            return {line[columns[0]]: line for line in lines}
     except FileNotFoundError:
         return {}
     except (OSError, csv.Error) as error:
@@ -32,7 +37,10 @@ def read_lines(path: Path, columns: Sequence[str], what: str, remedy: str) -> Li
 
 
 def write_lines(path: Path, columns: Sequence[str], lines: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the lines, sorted by their keys. Raises IGRError as make_folder and atomic_file do."""
+    """Write the lines, sorted by their keys; what a spreadsheet would compute is written as text.
+
+    Raises IGRError as make_folder and atomic_file do.
+    """
     make_folder(path.parent)
     with (
         atomic_file(path) as temporary,
@@ -40,4 +48,4 @@ def write_lines(path: Path, columns: Sequence[str], lines: Mapping[str, Mapping[
     ):
         writer = csv.writer(handle)
         writer.writerow(columns)
-        writer.writerows([lines[key][column] for column in columns] for key in sorted(lines))
+        writer.writerows([as_cell(lines[key][column]) for column in columns] for key in sorted(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,14 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
         check_file(tmp_path / "file" / "sub" / "out.png", "--out")
     with pytest.raises(CannotWrite, match="is a folder: specify the file"):
         check_file(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_devices_are_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(CannotWrite, match=r"--report .* is a pipe or a device: specify the file to write"):
+            check_file(path, "--report")
 
 
 @pytest.mark.skipif(not READ_ONLY.is_dir(), reason="needs Linux")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.model.bundle import Bundle
-from igr_core.text import is_decoded, one_line, plain, without_markup
+from igr_core.text import as_cell, from_cell, is_decoded, one_line, plain, without_markup
 from tests.support.cli_kit import invoke
 from tests.support.models.tiny import INFO, save_bundle, stub_parts
 
@@ -85,3 +85,12 @@ def test_a_terminal_without_the_characters_of_a_name_is_no_error(tmp_path: Path)
         )
         assert ran.returncode in (1, 2) and b"Traceback" not in ran.stderr
         assert rb"\u043f\u043b" in ran.stderr and b"Error: " in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-rf.jpg", "@a", "\tx", "\rx", "'=1", "'", "", "anna's.jpg", "''", "1=1"]
+)
+def test_what_a_spreadsheet_would_compute_is_text_in_a_table(text: str) -> None:
+    assert not as_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert from_cell(as_cell(text)) == text
+    assert as_cell("anna.jpg") == "anna.jpg"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.json_text import read_json
+from igr_core.text import as_cell, from_cell
 
 from .duplicates import find_duplicates
 from .proportion import Box
@@ -158,8 +159,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         for row in manifest.rows:
             s, box = row.scores, " ".join(map(str, row.garment_box or ()))
             numbers = (s.occluded, s.truncated, s.side_view, s.proportion, s.seen, s.kind, row.rank)
-            marks = (row.decision, " + ".join(row.reasons), row.duplicate_of, box, row.hand)
-            writer.writerow((row.name, row.category, *numbers, *marks))
+            marks = (row.decision, " + ".join(row.reasons), as_cell(row.duplicate_of), box, row.hand)
+            writer.writerow((as_cell(row.name), row.category, *numbers, *marks))
     with atomic_file(folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest.described, indent=2) + "\n", encoding="utf-8")
 
@@ -207,13 +208,13 @@ def _row(values: dict[str, str]) -> Row:
     reasons = tuple(values["reasons"].split(" + ")) if values["reasons"] else ()
     scores = Scores(*numbers, evidence)  # type: ignore[arg-type]
     return Row(
-        values["name"],
+        from_cell(values["name"]),
         values["category"],
         scores,
         int(values["rank"]),
         decision,  # type: ignore[arg-type]
         reasons,
-        values["duplicate_of"],
+        from_cell(values["duplicate_of"]),
         box or None,  # type: ignore[arg-type]
         hand,  # type: ignore[arg-type]
     )

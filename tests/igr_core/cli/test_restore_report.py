@@ -53,6 +53,14 @@ def test_a_later_run_keeps_the_lines_of_photos_that_are_done(tmp_path: Path, bun
     assert found["anna.jpg"] == before and found["bert.jpg"]["visible"]
 
 
+def test_a_spreadsheet_computes_no_name(tmp_path: Path, bundle: Path):
+    given = folders(tmp_path, "=1+1.jpg", "@SUM(A1).jpg", "-rf.jpg", "'quoted.jpg")
+    report = tmp_path / "all.csv"
+    for _ in range(2):  # the second run reads the report of the first
+        assert restore(*given, bundle, "--report", report).exit_code == 0
+        assert list(lines(report)) == ["'quoted.jpg", "'-rf.jpg", "'=1+1.jpg", "'@SUM(A1).jpg"]
+
+
 def test_no_other_file_is_overwritten(tmp_path: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.jpg")
     out, table = tmp_path / "out.png", tmp_path / "prices.csv"

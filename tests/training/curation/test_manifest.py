@@ -65,7 +65,7 @@ def test_of_duplicates_only_the_best_is_kept():
 def test_a_manifest_is_read_as_it_was_written(tmp_path):
     pairs = [judged('odd, "name"\u00e9', proportion=0.9), judged("twin", place=1), judged("twin2", place=1)]
     manifest = decide(
-        [*pairs, judged("cut", truncated=0.4, occluded=0.9, kind="parsing")], {"twin": "keep"}, CONFIG, "t", 0.5
+        [*pairs, judged("=cut", truncated=0.4, occluded=0.9, kind="parsing")], {"twin": "keep"}, CONFIG, "t", 0.5
     )
     write_manifest(tmp_path, manifest)
     again = read_manifest(tmp_path)

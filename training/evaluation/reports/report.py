@@ -17,6 +17,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.json_text import parse_json
 from igr_core.photo.image_files import IMAGE_SUFFIXES
+from igr_core.text import as_cell
 
 from ...base.statistics import mean_interval
 from ..experiments.folder import experiment_results, read_description
@@ -293,7 +294,7 @@ def _write_csv(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) 
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(head)
-        writer.writerows(lines)
+        writer.writerows([as_cell(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
 
 
 def _safe(text: object) -> str:
