@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,10 +67,13 @@ def pair_by_name(
     if not images and not failed:
         raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
     masks_of = _mask_finder(images, list_images(masks)) if masks is not None else lambda photo: [photo]
+    unread = {name_key(Path(name).stem): name for name in (_other_files(masks)[0] if masks is not None else ())}
     pairs: dict[str, Pair] = {}
     for photo in images:
         try:
             found = masks_of(photo)
+            if not found and (other := unread.get(name_key(photo.stem))):
+                raise IGRError(f"The mask {other} is of a type that is not supported: save it as {photo.stem}.png.")
             if not found:
                 raise IGRError(f"The photo has no mask: put {photo.stem}.png into {masks}.")
             if len(found) > 1:
@@ -148,21 +153,33 @@ def read_categories(path: Path) -> CategoryOf:
 
 
 def _read_table(path: Path) -> dict[str, str]:
+    """Categories by name, from a table as spreadsheets save it: with commas, semicolons or tabs, in UTF-8 or UTF-16."""
+    if not os.path.isfile(path):  # reading a pipe or a device would never end
+        raise IGRError(f"{path} {'is not a file' if os.path.exists(path) else 'does not exist'}: specify a CSV file.")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = csv.DictReader(handle)
-            if not {"name", "category"} <= set(rows.fieldnames or ()):
-                raise IGRError(f"The first line of {path} must be name,category: add this line.")
-            table: dict[str, str] = {}
-            for row in rows:
-                name = (row["name"] or "").strip()
-                if name in table:
-                    raise IGRError(f"{path}, line {rows.line_num} lists {name} a second time: remove one of the lines.")
-                if name:
-                    table[name] = (row["category"] or "").strip()
-            return table
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise IGRError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except OSError as error:
+        raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and the disk.") from error
+    except UnicodeDecodeError as error:
+        raise IGRError(f"{path} is not a UTF-8 text file: save the table as CSV in UTF-8.") from error
+    first = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    table: dict[str, str] = {}
+    try:
+        head = [cell.strip().casefold() for cell in next(rows, [])]
+        if not {"name", "category"} <= set(head):
+            raise IGRError(f"The first line of {path} must be name,category: add this line.")
+        for row in rows:
+            values = dict(zip(head, row, strict=False))
+            name = values.get("name", "").strip()
+            if name in table:
+                raise IGRError(f"{path}, line {rows.line_num} lists {name} a second time: remove one of the lines.")
+            if name:
+                table[name] = values.get("category", "").strip().lower()
+    except csv.Error as error:
+        raise IGRError(f"{path}, line {rows.line_num}, is not valid CSV ({error}): correct the line.") from error
+    return table
 
 
 def first_photo(name: str, names: dict[str, str]) -> str | None:

@@ -97,6 +97,8 @@ def plan_jobs(
     if person.is_dir() != mask.is_dir():
         kind = "folder" if person.is_dir() else "file"
         raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
+    if person.samefile(mask) and person.is_dir():
+        raise UsageError(f"--mask is the folder of photos {person} itself: put the masks into a folder of their own.")
     if person.samefile(mask):
         raise UsageError(f"--mask is the photo {person} itself: specify a mask that is white on the garment.")
     category_of = _categories(category)

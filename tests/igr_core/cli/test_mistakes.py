@@ -26,7 +26,7 @@ def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, stub
     before = files(tmp_path), files(photos), files(masks)
     table = tmp_path / "none.csv"
     fails(restore(photo, mask, out, stub, category="dress"), 2, "'dress': choose upper, lower or full", ".csv")
-    fails(restore(photo, mask, out, stub, category=table), 2, "none.csv cannot be read")
+    fails(restore(photo, mask, out, stub, category=table), 2, "none.csv does not exist")
     fails(restore(tmp_path / "none.png", mask, out, stub), 2, "none.png does not exist")
     fails(restore(photo, tmp_path / "none.png", out, stub), 2, "none.png does not exist")
     fails(restore(photo, masks, out, stub), 2, "--mask must be a file too")
@@ -67,13 +67,31 @@ def test_missing_arguments_and_invalid_devices_and_folders(tmp_path: Path, stub:
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(b"anna,upper\n", "must be name,category"), (b"\xff\xfe\x00", "cannot be read")],
+    [(b"anna,upper\n", "must be name,category"), (b"\xff\xfe\x00", "is not a UTF-8 text file")],
 )
 def test_files_that_are_not_category_files(tmp_path: Path, stub: Path, content: bytes, word: str):
     photo, mask = write_pair(tmp_path, "anna.png")
     table = tmp_path / "categories.csv"
     table.write_bytes(content)
     fails(restore(photo, mask, tmp_path / "out.png", stub, category=table), 2, str(table), word)
+
+
+def test_the_folder_of_photos_is_no_folder_of_masks(tmp_path: Path, stub: Path):
+    write_pair(tmp_path, "anna.png")
+    result = restore(tmp_path / "photos", tmp_path / "photos", tmp_path / "out", stub)
+    fails(result, 2, "--mask is the folder of photos", "itself: put the masks into a folder of their own")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+@pytest.mark.parametrize("words", [["inspect"], ["inspect", "--json"]])
+def test_a_full_disk_behind_stdout_is_one_sentence(words: list[str], stub: Path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "igr_core", *words, stub], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The output cannot be printed (No space left on device): free some space")
+    assert "Traceback" not in done.stderr
 
 
 def test_empty_folder(tmp_path: Path, stub: Path):

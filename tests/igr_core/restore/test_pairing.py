@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,8 +105,48 @@ def test_files_that_are_not_category_files(tmp_path: Path) -> None:
         one_category("shoes")
     with pytest.raises(IGRError, match="must be name,category"):
         read_categories(table(tmp_path, "anna,upper\n"))
-    with pytest.raises(IGRError, match="none.csv cannot be read as a CSV file"):
+    with pytest.raises(IGRError, match="none.csv does not exist: specify a CSV file"):
         read_categories(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"name;category\nanna;upper\nbert;full\n",
+        b"Name\tCategory\r\nanna\tUpper\r\nbert\tfull\r\n",
+        b"\xef\xbb\xbfname, category\nanna, upper\nbert, FULL\n",
+        "name;category\nanna;upper\nbert;full\n".encode("utf-16"),
+        b"category,name\nupper,anna,and,more\nfull,bert\n",
+    ],
+    ids=["semicolons", "tabs", "blanks", "UTF-16", "another order"],
+)
+def test_tables_as_spreadsheets_save_them(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "category.csv").write_bytes(data)
+    of = read_categories(tmp_path / "category.csv")
+    assert of(Path("anna.jpg")) == "upper" and of(Path("bert.jpg")) == "full"
+
+
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "category.csv").write_bytes("name,category\ncafé,upper\n".encode("latin-1"))
+    with pytest.raises(IGRError, match="category.csv is not a UTF-8 text file: save the table as CSV in UTF-8"):
+        read_categories(tmp_path / "category.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "category.csv")
+    with pytest.raises(IGRError, match="category.csv is not a file: specify a CSV file"):
+        read_categories(tmp_path / "category.csv")
+
+
+def test_a_mask_of_an_unsupported_type_is_named(tmp_path: Path) -> None:
+    photos = touch(tmp_path / "photos", "anna.jpg", "bert.jpg", "carl.jpg")
+    masks = touch(tmp_path / "masks", "Anna.psd", "bert.png", "carl.txt")
+    found = pair_by_name(photos, masks, one_category("upper"))
+    assert found.failed == {
+        "anna.jpg": "The mask Anna.psd is of a type that is not supported: save it as anna.png.",
+        "carl.jpg": f"The photo has no mask: put carl.png into {masks}.",
+    }
 
 
 def test_a_name_that_is_listed_twice_is_refused_with_its_line(tmp_path: Path) -> None:
