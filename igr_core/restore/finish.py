@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
+from ..ranges import Range, Ranged
 from .background_removal import to_rgba
 
 ASPECTS: dict[str, float | None] = {"3:4": 3 / 4, "1:1": 1.0, "as it is": None}
@@ -20,12 +22,12 @@ VISIBLE = 0.5
 
 
 @dataclass(frozen=True)
-class Finish:
+class Finish(Ranged):
     """Layout of the finished garment."""
 
     aspect: str = "3:4"
     """A key of ASPECTS."""
-    margin: float = 0.05
+    margin: Annotated[float, Range(0.0, 0.4)] = 0.05
     """Free space on each side, as a fraction of the canvas's width or height, 0 to 0.4."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Colour around the garment, RGB in 0..1."""
