@@ -48,8 +48,15 @@ const COLOURS = {
 
 function colourWires(canvas) {
     for (const colours of [canvas?.constructor?.link_type_colors, canvas?.default_connection_color_byType]) {
-        if (colours) Object.assign(colours, COLOURS);
+        if (!colours) continue;
+        for (const [type, colour] of Object.entries(COLOURS)) keepColour(colours, type, colour);
     }
+}
+
+/** Set a colour that the frontend's palettes can change, but not empty, as they do for types that they do not know. */
+function keepColour(colours, type, colour) {
+    const set = (given) => { colour = given || colour; };
+    Object.defineProperty(colours, type, { get: () => colour, set, enumerable: true, configurable: true });
 }
 
 let warnings = null; // of nodes inside subgraphs
