@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..igr_core.errors import IGRError
+from ..igr_core.ranges import Range
 from .host.encoding import Reference
 from .host.garmfus_patch import apply_reference
 from .host.marks import conditioning
@@ -15,6 +16,9 @@ from .host.networks import check_denoiser
 from .schema import advanced, schema
 from .sockets import ReferenceSocket
 from .strengths import block_strengths, parse_factors
+
+STRENGTH, SHARE = Range(0.0, 4.0), Range(0.0, 1.0)
+"""Ranges of the strengths, and of points in the denoising process."""
 
 
 class IGRApply(io.ComfyNode):
@@ -42,8 +46,8 @@ class IGRApply(io.ComfyNode):
                 io.Float.Input(
                     "reference_strength",
                     default=1.0,
-                    min=0.0,
-                    max=4.0,
+                    min=STRENGTH.low,
+                    max=STRENGTH.high,
                     step=0.05,
                     tooltip="Weight of the photo in self-attention: 1 is the strength used in training, 0 disables "
                     "it. Values above 1 follow the "
@@ -52,8 +56,8 @@ class IGRApply(io.ComfyNode):
                 io.Float.Input(
                     "image_prompt_strength",
                     default=1.0,
-                    min=0.0,
-                    max=4.0,
+                    min=STRENGTH.low,
+                    max=STRENGTH.high,
                     step=0.05,
                     tooltip="Weight of the garment crop in cross-attention: 1 is the strength used in training, 0 "
                     "disables it.",
@@ -62,8 +66,8 @@ class IGRApply(io.ComfyNode):
                     io.Float.Input,
                     "start_percent",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
+                    min=SHARE.low,
+                    max=SHARE.high,
                     step=0.01,
                     tooltip="Point in the denoising process at which the reference starts to apply, from 0 (pure "
                     "noise) to 1 (done).",
@@ -72,8 +76,8 @@ class IGRApply(io.ComfyNode):
                     io.Float.Input,
                     "end_percent",
                     default=1.0,
-                    min=0.0,
-                    max=1.0,
+                    min=SHARE.low,
+                    max=SHARE.high,
                     step=0.01,
                     tooltip="Point in the denoising process at which the reference stops applying, from 0 (pure "
                     "noise) to 1 (done).",
@@ -121,11 +125,18 @@ class IGRApply(io.ComfyNode):
     ) -> io.NodeOutput:
         """Patch a clone of the model."""
         check_denoiser(model, reference.config, reference.key)
+        for limit, name, value in (
+            (STRENGTH, "reference_strength", reference_strength),
+            (STRENGTH, "image_prompt_strength", image_prompt_strength),
+            (SHARE, "start_percent", start_percent),
+            (SHARE, "end_percent", end_percent),
+        ):
+            limit.check(value, name)  # ComfyUI lets NaN pass, which nodes for arithmetic can give
         if start_percent > end_percent:
             raise IGRError(f"start_percent {start_percent} is after end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
         patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
-        positive = conditioning(reference.prompt, sees_reference=True)
-        negative = conditioning(reference.empty_prompt, sees_reference=False)
+        positive = conditioning(reference.prompt)
+        negative = conditioning(reference.empty_prompt, reference.prompt)
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})

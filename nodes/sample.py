@@ -135,6 +135,7 @@ class IGRSample(io.ComfyNode):
     ) -> io.NodeOutput:
         """Sample with ComfyUI."""
         check_denoiser(model)
+        sampling.check_latent(model, latent["samples"])
         if preset == CUSTOM:
             settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule)
         else:

@@ -6,17 +6,21 @@ from ..igr_core.errors import IGRError
 from ..igr_core.model.config import UNetConfig
 from ..igr_core.model.image_prompt import cross_attention_widths
 
+MOST = 10
+"""Largest factor of a level."""
+
 
 def parse_factors(text: str) -> tuple[float, ...]:
-    """Parse `1, 0.5, 1`; raises IGRError for anything but non-negative numbers."""
+    """Parse `1, 0.5, 1`; raises IGRError for anything but numbers from 0 to MOST."""
     words = text.replace(",", " ").split()
     try:
         factors = tuple(float(word) for word in words)
     except ValueError:
         factors = (-1.0,)
-    if not all(0 <= factor < float("inf") for factor in factors):
+    if not all(0 <= factor <= MOST for factor in factors):
         raise IGRError(
-            f"level_strengths {text!r} is not valid: enter non-negative numbers separated by commas, such as 1, 1, 0.5."
+            f"level_strengths {text!r} is not valid: enter numbers from 0 to {MOST}, separated by commas, such as "
+            "1, 1, 0.5."
         )
     return factors
 

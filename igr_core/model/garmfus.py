@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import IGRError
 from .pruning import Kept, KeptCells
 
 Attend = Callable[[Tensor, Tensor, Tensor, int, Tensor | None], Tensor]
@@ -259,18 +260,28 @@ def image_prompt_attention(
 
 
 def sincos_position(
-    height: int, width: int, channels: int, amplitude: float, device: torch.device | str, dtype: torch.dtype
+    height: int,
+    width: int,
+    channels: int,
+    amplitude: float,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    place: tuple[float, float, float, float] | None = None,
 ) -> Tensor:
     """Fixed 2-D position embedding (1, height * width, channels) for models trained from scratch.
 
     Coordinates are relative to the longer side, so that all levels and working sizes share one scale. Half of the
-    channels encode y and half x, with frequencies from half a cycle to eight cycles along the longer side.
+    channels encode y and half x, with frequencies from half a cycle to eight cycles along the longer side. For part of
+    an image, `place` is the top, left, bottom and right of the part, relative to the whole image's longer side.
     """
     pairs = channels // 4
     frequencies = 2 * math.pi * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device)
-    longer = max(height, width)
-    y = (torch.arange(height, device=device) + 0.5) / longer
-    x = (torch.arange(width, device=device) + 0.5) / longer
+    y, x = (torch.arange(side, device=device) + 0.5 for side in (height, width))
+    if place is None:
+        y, x = y / max(height, width), x / max(height, width)
+    else:
+        top, left, bottom, right = place
+        y, x = top + y * (bottom - top) / height, left + x * (right - left) / width
     y, x = torch.meshgrid(y, x, indexing="ij")
     angles = [axis.reshape(-1, 1) * frequencies for axis in (y, x)]  # (N, pairs) each
     code = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
@@ -281,13 +292,17 @@ def sincos_position(
 def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
     """Height and width of a UNet level from its token count and the latent's (height, width).
 
-    Each level halves the latent, rounding up, as the UNet's stride-2 convolutions do.
+    Each level halves the latent, rounding up, as the UNet's stride-2 convolutions do. Raises IGRError if no level has
+    this many tokens.
     """
     height, width = latent_shape
     while height * width > tokens:
         height, width = (height + 1) // 2, (width + 1) // 2
     if height * width != tokens:
-        raise ValueError(f"{tokens} tokens do not match any level of a {tuple(latent_shape)} latent.")
+        raise IGRError(
+            f"A layer of the UNet has {tokens} tokens, which match no level of a latent of {latent_shape[1]}×"
+            f"{latent_shape[0]} cells: remove the node that resizes feature maps inside the model."
+        )
     return height, width
 
 
@@ -299,6 +314,8 @@ class Position:
     """Height and width of the latent."""
     amplitude: float
     """See ModelConfig.reference_position_amplitude."""
+    place: tuple[float, float, float, float] | None = None
+    """Top, left, bottom and right of a latent that is part of another, relative to the other's longer side."""
     levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     """Embeddings (1, N, C), by the numbers of tokens and channels."""
 
@@ -312,7 +329,7 @@ class Position:
         if (tokens, channels) not in self.levels:
             height, width = level_shape(tokens, self.latent_shape)
             self.levels[tokens, channels] = sincos_position(
-                height, width, channels, self.amplitude, hidden.device, hidden.dtype
+                height, width, channels, self.amplitude, hidden.device, hidden.dtype, self.place
             )
         level = self.levels[tokens, channels]
         return level if kept is None else level[:, kept.packed.to(level.device)]

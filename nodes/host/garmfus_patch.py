@@ -47,9 +47,14 @@ def apply_reference(
 ) -> Any:
     """A clone of `model` that attends to the reference between two points in sampling; `model` is not changed.
 
-    `strengths` contains reference strengths by block name. A reference that was applied earlier is replaced.
+    `strengths` contains reference strengths by block name. Raises IGRError if the model already has a reference.
     """
     patched = model.clone()
+    if patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY):
+        raise IGRError(
+            "The model already has a reference from another IGR Apply: connect model to IGR Load, or join the photos "
+            "of a garment with Combine References."
+        )
     moments = None
     if start_percent > 0 or end_percent < 1:
         sampling = patched.get_model_object("model_sampling")
@@ -57,7 +62,6 @@ def apply_reference(
     fusion = GarmFusPatch(reference, strengths, image_prompt_strength, moments)
     wrappers = {WrappersMP.OUTER_SAMPLE: fusion.sample, WrappersMP.DIFFUSION_MODEL: fusion}
     for place, wrapper in wrappers.items():
-        patched.remove_wrappers_with_key(place, _KEY)
         patched.add_wrapper_with_key(place, _KEY, wrapper)
     callbacks = {
         CallbacksMP.ON_PRE_RUN: fusion.forget,
@@ -65,7 +69,6 @@ def apply_reference(
         CallbacksMP.ON_CLEANUP: fusion.forget,
     }
     for moment, callback in callbacks.items():
-        patched.remove_callbacks_with_key(moment, _KEY)
         patched.add_callback_with_key(moment, _KEY, callback)
     return patched
 
@@ -105,6 +108,8 @@ class _Call:
     """ComfyUI's UNet."""
     latent_shape: tuple[int, int]
     """Height and width of the latent."""
+    area: marks.Area | None
+    """The part of the image that the latent covers; None for the whole image."""
 
 
 class GarmFusPatch:
@@ -129,9 +134,10 @@ class GarmFusPatch:
         self.blocks = transformer_blocks(reference.config.denoiser)
         self._kept: dict[tuple[Any, str], tuple[Tensor, Tensor]] = {}
         self._copied: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
-        self._positions: dict[tuple[tuple[int, int], torch.device], Position] = {}
+        self._positions: dict[tuple[Any, ...], Position] = {}
         self._plans: dict[tuple[tuple[bool, ...], int, tuple[int, ...] | None], tuple[RowPlan, RowPlan]] = {}
         self._sigma: tuple[Tensor, float] | None = None
+        self._whole = (0, 0)
 
     def forget(self, *_: Any) -> None:
         """Clear everything that is kept between steps."""
@@ -146,8 +152,9 @@ class GarmFusPatch:
         self._kept.clear()
 
     def sample(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a guider's sampling with marked conditionings, and without torch.compile."""
+        """Run a guider's sampling with marked conditionings, and without torch.compile; args[0] is the noise."""
         guider = executor.class_obj
+        self._whole = (args[0].shape[-2], args[0].shape[-1])
         guider.conds = marks.with_marks(guider.conds, self.reference.prompt)
         with uncompiled(guider.model_options):
             return executor(*args, **kwargs)
@@ -157,11 +164,13 @@ class GarmFusPatch:
         args = list(args)
         latent: Tensor = args[0]
         options = kwargs.get("transformer_options") or args[5]
-        seen = kwargs.pop(marks.KEY, None)
-        if seen is None or not any(seen) or not self._is_active(options):
+        seen: marks.Seen | None = kwargs.pop(marks.KEY, None)
+        if seen is None or not any(seen.marks) or not self._is_active(options):
             return executor(*args, **kwargs)
-        plans = self._plan(seen, latent.shape[0], options.get(IMAGES))
-        patched = self._patched(options, _Call(*plans, seen, executor.class_obj, (latent.shape[2], latent.shape[3])))
+        plans = self._plan(seen.marks, latent.shape[0], options.get(IMAGES))
+        size = (latent.shape[2], latent.shape[3])
+        call = _Call(*plans, seen.marks, executor.class_obj, size, seen.area)
+        patched = self._patched(options, call)
         if "transformer_options" in kwargs:
             kwargs["transformer_options"] = patched
         else:
@@ -227,7 +236,8 @@ class GarmFusPatch:
         def patch(hidden: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
             if (*options["block"], options["block_index"]) not in active:
                 return hidden, key, value
-            position = self._position(call.latent_shape, hidden.device)
+            place = marks.place_of(call.area, call.latent_shape, self._whole)
+            position = self._position(call.latent_shape, hidden.device, place)
             located = call.plan.by_rows(lambda rows: rows, lambda rows: rows + position(rows), hidden)
             return located, located, value
 
@@ -289,7 +299,7 @@ class GarmFusPatch:
             attention = self_attention_layer(unet, self.blocks[name])
             features = located = self.reference.features[name].to(like)
             if self.reference.config.reference_position != "none":
-                position = self._position(self.reference.latent_shape[2:], like.device)
+                position = self._position(self.reference.latent_shape[2:], like.device, None)
                 located = features + position(features, self.reference.kept.get(name))
             self._kept[unet, name] = (attention.to_k(located), attention.to_v(features))
         return self._kept[unet, name]
@@ -302,12 +312,12 @@ class GarmFusPatch:
             self._copied[place] = (key.to(like), value.to(like))
         return self._copied[place]
 
-    def _position(self, latent_shape: tuple[int, int], device: torch.device) -> Position:
+    def _position(self, latent_shape: tuple[int, int], device: torch.device, place: marks.Place | None) -> Position:
         """The position embedding of a latent (height, width), kept until the run ends."""
-        if (latent_shape, device) not in self._positions:
-            amplitude = self.reference.config.reference_position_amplitude
-            self._positions[latent_shape, device] = Position(latent_shape, amplitude)
-        return self._positions[latent_shape, device]
+        key = (latent_shape, device, place)
+        if key not in self._positions:
+            self._positions[key] = Position(latent_shape, self.reference.config.reference_position_amplitude, place)
+        return self._positions[key]
 
 
 def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted, kept: KeptCells | None, part: RowPlan) -> None:

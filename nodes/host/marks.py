@@ -6,9 +6,10 @@ even when ComfyUI copies a conditioning so that another prompt covers the same a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.conds
+import torch
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
@@ -19,39 +20,69 @@ Conditionings = dict[str, list[dict[str, Any]]]
 """A guider's converted conditionings, by the guider's names for them."""
 
 
+Area = tuple[int, ...]
+"""Height, width, top and left of the part of the latent that a conditioning covers, in cells."""
+
+Place = tuple[float, float, float, float]
+"""Top, left, bottom and right of part of an image, relative to the image's longer side."""
+
+
+class Seen(NamedTuple):
+    """What one call of the model needs to know about its conditionings; nothing is read from the device for it."""
+
+    marks: tuple[bool, ...]
+    """Whether each of the stacked conditionings uses the reference, in the order of the batch."""
+    area: Area | None
+    """The area of those that do; None for the whole latent."""
+
+
 class Mark(comfy.conds.CONDRegular):
-    """Whether each of the stacked conditionings uses the reference; a tuple, so nothing is read from the device."""
+    """Whether a conditioning uses the reference, the prompt of its IGR Apply, and its area."""
 
-    def __init__(self, cond: tuple[bool, ...]) -> None:
+    def __init__(self, cond: bool, prompt: Tensor, area: Area | None = None) -> None:
         super().__init__(cond)
+        self.prompt = prompt
+        """Prompt (1, T, C) of the positive output of the IGR Apply that made the conditioning."""
+        self.area = area
+        """The area, known when the conditioning is used."""
 
-    def process_cond(self, batch_size: int, **_: Any) -> Mark:
+    def _copy_with(self, cond: bool) -> Mark:
+        return Mark(cond, self.prompt, self.area)
+
+    def process_cond(self, batch_size: int, area: Any = None, **_: Any) -> Mark:
         """One mark for the whole conditioning, whatever the batch size."""
-        return self
+        return self if area is None else Mark(self.cond, self.prompt, tuple(area))
 
     def can_concat(self, other: Mark) -> bool:
-        """Marked and unmarked conditionings can run in one call."""
-        return True
+        """Marked and unmarked conditionings can run in one call, but not those that use the reference in two areas."""
+        return self.area == other.area or not (self.cond or other.cond)
 
-    def concat(self, others: list[Mark]) -> tuple[bool, ...]:
-        """The marks of the stacked conditionings, in the order of the batch."""
-        return sum((other.cond for other in others), self.cond)
+    def concat(self, others: list[Mark]) -> Seen:
+        """The marks of the stacked conditionings."""
+        stacked = [self, *others]
+        area = next((mark.area for mark in stacked if mark.cond), None)
+        return Seen(tuple(mark.cond for mark in stacked), area)
 
     def size(self) -> list[int]:
         """Shape for ComfyUI's memory estimate."""
-        return [len(self.cond)]
+        return [1]
 
 
-def conditioning(prompt: Tensor, sees_reference: bool) -> list[Any]:
-    """A CONDITIONING with a text embedding (1, T, C), marked as using the reference or not."""
-    return [[prompt, {"model_conds": {KEY: Mark((sees_reference,))}}]]
+def conditioning(prompt: Tensor, positive: Tensor | None = None) -> list[Any]:
+    """A CONDITIONING with a text embedding (1, T, C), marked as using the reference.
+
+    With `positive`, the prompt of IGR Apply's positive output, it is the negative one and marked as not using it.
+    """
+    mark = Mark(True, prompt) if positive is None else Mark(False, positive)
+    return [[prompt, {"model_conds": {KEY: mark}}]]
 
 
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
     """A guider's conditionings, each with a mark; `prompt` (1, T, C) is the prompt of IGR Apply's positive output.
 
     If none of them uses the reference, because another node recreated them or they come from elsewhere, the ones that
-    the guider calls positive are marked. Raises IGRError if the guider has no positive conditioning.
+    the guider calls positive are marked. Raises IGRError if the guider has no positive conditioning, or one of another
+    IGR Apply, whose prompt does not belong to this reference.
     """
     known = {name: [_marked(one, prompt) for one in several] for name, several in conditionings.items()}
     if not any(True in marks for marks in known.values()):
@@ -62,7 +93,7 @@ def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
         known["positive"] = [mark is None for mark in known["positive"]]
     return {
         name: [
-            {**one, "model_conds": {**one["model_conds"], KEY: Mark((bool(mark),))}}
+            {**one, "model_conds": {**one["model_conds"], KEY: Mark(bool(mark), prompt)}}
             for one, mark in zip(several, known[name], strict=True)
         ]
         for name, several in conditionings.items()
@@ -72,11 +103,33 @@ def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
 def _marked(one: dict[str, Any], prompt: Tensor) -> bool | None:
     """Whether a conditioning is marked as using the reference; None if it has no mark.
 
-    A prompt that another node has zeroed out counts as unconditional.
+    A prompt that another node has zeroed out counts as unconditional. Raises IGRError as with_marks does.
     """
-    mark = one["model_conds"].get(KEY)
+    mark: Mark | None = one["model_conds"].get(KEY)
     if mark is None:
         return None
+    if mark.cond and not torch.equal(mark.prompt, prompt):
+        raise IGRError(
+            "The conditioning comes from another IGR Apply, with another category or bundle: connect positive and "
+            "model of the same IGR Apply."
+        )
     text = one.get("cross_attn")
     zeroed = text is None or (not bool(text.any()) and bool(prompt.any()))
-    return mark.cond[0] and not zeroed
+    return mark.cond and not zeroed
+
+
+def place_of(area: Area | None, size: tuple[int, int], whole: tuple[int, int]) -> Place | None:
+    """The place of a call's latent of `size` (height, width) in the `whole` one; None if it covers all of it.
+
+    Raises IGRError for part of an image whose area is not known.
+    """
+    longer = max(whole)
+    if area is not None:
+        height, width, top, left = area
+        return (top / longer, left / longer, (top + height) / longer, (left + width) / longer)
+    if size[0] < whole[0] or size[1] < whole[1]:
+        raise IGRError(
+            "A node after IGR Apply computes the image in parts, but the model needs to know where each part lies: "
+            "remove that node."
+        )
+    return None

@@ -62,7 +62,19 @@ class HostSampling:
     """One of schedule_names."""
 
     def __post_init__(self) -> None:
-        Sampling(guidance_start=self.guidance_start, guidance_end=self.guidance_end)
+        Sampling(self.steps, self.guidance, self.guidance_start, self.guidance_end)
+
+
+def check_latent(model: Any, samples: Tensor) -> None:
+    """Raise IGRError for latents that the model cannot denoise: of other channels, empty or not finite."""
+    channels = model.get_model_object("latent_format").latent_channels
+    if samples.ndim != 4 or samples.shape[1] != channels or 0 in samples.shape:
+        raise IGRError(
+            f"The latent has shape {tuple(samples.shape)}, but this model needs (batch, {channels}, height, width): "
+            "connect IGR Apply's latent."
+        )
+    if not bool(torch.isfinite(samples).all()):
+        raise IGRError("The latent contains NaN or infinite values: connect IGR Apply's latent.")
 
 
 def sample(

@@ -27,6 +27,7 @@ from ...igr_core.restore.pairing import (
     pair_by_name,
     read_categories,
 )
+from ...igr_core.text import is_decoded
 from ..images import no_mask, to_image
 from .shipped import EXAMPLES, GARMENTS
 
@@ -121,6 +122,8 @@ def check_prefix(save_to: str) -> None:
         raise IGRError(f'save_to "{save_to}" points outside the output folder: {remedy}.')
     if "%" in save_to:
         raise IGRError(f'save_to "{save_to}" contains %, which Save Image replaces: {remedy}.')
+    if not is_decoded(save_to):
+        raise IGRError(f"save_to {save_to!r} is not valid text: {remedy}.")
     if max(len(os.fsencode(part)) for part in save_to.split("/")) > _LONGEST_NAME:
         raise IGRError(f'save_to "{save_to[:40]}…" is too long for a file name: {remedy}.')
 

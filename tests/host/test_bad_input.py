@@ -58,6 +58,11 @@ def model_of(bundle: str) -> Graph:
     return with_inputs({**restore(), "twin": node("IGRLoad", bundle=bundle)}, "apply", model=["twin", 0])
 
 
+def with_latent(kind: str, **inputs: Any) -> Graph:
+    return with_inputs({**restore(), "other": node(kind, **inputs)}, "sample", latent=["other", 0])
+
+
+NAN = float("nan")
 RUN_ERRORS = {
     "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
     "black under a mask that grows": (black_under_a_small_mask(), "IGRGarmentView.*completely black under its mask"),
@@ -81,6 +86,32 @@ RUN_ERRORS = {
         "image_encoder of .*tower.safetensors is missing .*post_layernorm",
     ),
     "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not match its config"),
+    "latent of another model": (
+        with_latent("EmptySD3LatentImage", width=512, height=512, batch_size=1),
+        r"IGRSample: IGRError: The latent has shape \(1, 16, 64, 64\), but this model needs \(batch, 4.*IGR Apply's",
+    ),
+    "latent of a video": (
+        with_latent("EmptyHunyuanLatentVideo", width=64, height=64, length=5, batch_size=1),
+        r"IGRSample: IGRError: The latent has shape \(1, 16, 2, 8, 8\), but this model needs",
+    ),
+    "guidance nan": (with_inputs(restore(), "sample", guidance=NAN), "IGRSample: IGRError: guidance is nan: give a"),
+    "strength nan": (
+        with_inputs(restore(), "apply", reference_strength=NAN),
+        "IGRApply: IGRError: reference_strength is nan: give a number from 0 to 4",
+    ),
+    "image prompt nan": (
+        with_inputs(restore(), "apply", image_prompt_strength=NAN),
+        "IGRApply: IGRError: image_prompt_strength is nan",
+    ),
+    "start nan": (with_inputs(restore(), "apply", start_percent=NAN), "IGRApply: IGRError: start_percent is nan"),
+    "margin nan": (
+        {
+            **restore(),
+            "finish": node("IGRGarmentFinish", image=["decode", 0], aspect="3:4", margin=NAN, background="white"),
+            "look": node("PreviewImage", images=["finish", 0]),
+        },
+        "IGRGarmentFinish: IGRError: margin is nan: give a number from 0 to 0.4",
+    ),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -89,7 +120,7 @@ REFUSED = {
     "no adapter": (without_adapter(), "Required input is missing.*adapter"),
     "category": (with_inputs(restore(), "encode", category="shoes"), "category"),
     "bundle": (restore("nothing.safetensors"), "nothing.safetensors"),
-    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "enter non-negative numbers"),
+    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "enter numbers from 0 to 10"),
     "size": (with_inputs(restore(), "view", custom_size="big"), "write width x height"),
 }
 

@@ -177,6 +177,7 @@ def test_links_that_lead_out_of_the_input_folder_are_not_read(root: Path) -> Non
         ({"save_to": "/garments/"}, "save_to .*points outside the output folder"),
         ({"save_to": "a\0b"}, "points outside the output folder"),
         ({"save_to": "%year%/"}, "save_to .*contains %"),
+        ({"save_to": "caf\udce9/"}, "save_to 'caf.*/' is not valid text: use a prefix such as"),
     ],
 )
 def test_invalid_folders_and_prefixes_are_refused(root: Path, given: dict[str, str], sentence: str) -> None:

@@ -21,9 +21,9 @@ def test_numbers_are_read_with_commas_or_blanks(text: str, factors: tuple[float,
     assert strengths.parse_factors(text) == factors
 
 
-@pytest.mark.parametrize("text", ["one", "1; 2", "-1", "1, nan", "inf", "0x1", "1,,a"])
+@pytest.mark.parametrize("text", ["one", "1; 2", "-1", "1, nan", "inf", "0x1", "1,,a", "11", "1e308"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(IGRError, match="enter non-negative numbers separated by commas"):
+    with pytest.raises(IGRError, match="enter numbers from 0 to 10, separated by commas"):
         strengths.parse_factors(text)
 
 

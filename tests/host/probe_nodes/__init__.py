@@ -223,6 +223,24 @@ class ProbeHalves:
         return (model,)
 
 
+class ProbeTiles:
+    """Computes the left and the right half of the image one after the other, as packs for large images do."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def patch(self, model):
+        def halves(apply, call):
+            return torch.cat([apply(x, call["timestep"], **call["c"]) for x in call["input"].chunk(2, -1)], -1)
+
+        model = model.clone()
+        model.set_model_unet_function_wrapper(halves)
+        return (model,)
+
+
 class ProbeBare:
     """Recreates a conditioning from its tensors alone, like nodes that do not know its options."""
 
@@ -352,6 +370,7 @@ NODE_CLASS_MAPPINGS = {
     "ProbeHalves": ProbeHalves,
     "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
+    "ProbeTiles": ProbeTiles,
     "ProbeValues": ProbeValues,
     "ProbeWatched": ProbeWatched,
 }

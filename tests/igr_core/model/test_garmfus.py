@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from igr_core.errors import IGRError
 from igr_core.model.garmfus import (
+    Position,
     RowPlan,
     attend,
     concatenated_self_attention,
@@ -134,10 +136,20 @@ def test_sincos_position_is_scale_free_and_distinguishes_positions() -> None:
     assert coarse.abs().max() <= 2.5
 
 
+def test_part_of_an_image_has_the_positions_of_its_place():
+    whole = sincos_position(16, 12, 64, 2.5, "cpu", torch.float32)[0].view(16, 12, 64)
+    part = Position((16, 6), 2.5, (0.0, 6 / 16, 1.0, 12 / 16))
+    assert torch.allclose(part(torch.zeros(1, 96, 64))[0].view(16, 6, 64), whole[:, 6:], atol=1e-4)
+    coarse = sincos_position(8, 6, 64, 2.5, "cpu", torch.float32)[0].view(8, 6, 64)
+    assert torch.allclose(part(torch.zeros(1, 24, 64))[0].view(8, 3, 64), coarse[:, 3:], atol=1e-4)
+
+
 def test_level_shape_follows_the_unet_down() -> None:
     assert [level_shape(n, (32, 24)) for n in (768, 192, 48)] == [(32, 24), (16, 12), (8, 6)]
     assert level_shape(6 * 5, (12, 9)) == (6, 5)
-    with pytest.raises(ValueError, match="do not match any level"):
+    with pytest.raises(
+        IGRError, match="has 100 tokens, which match no level of a latent of 24×32 cells: remove the node"
+    ):
         level_shape(100, (32, 24))
 
 
