@@ -37,6 +37,8 @@ class CatalogueSettings:
     """Path of SAM 2, which finds garments in boxes and refines the parser's masks; None to use masks as they are."""
     finds_masks: bool = False
     """Whether photos without a mask need the parser or the segmenter, which are then loaded before the run."""
+    parses: bool = False
+    """Whether some of these photos have no box either, and need the parser."""
     image_type: Literal["png", "webp"] = "png"
     """Type of the images of garments."""
     evidence: bool = True

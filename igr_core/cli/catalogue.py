@@ -147,10 +147,10 @@ def catalogue(
         if evidence:
             check_readable(info, own)
         items = _items(source, masks, category)
-        finds = _check_models(items, parser, segmenter)
+        finds, parses = _check_models(items, parser, segmenter)
         models = absolute(str(parser)), None if segmenter is None else absolute(str(segmenter))
         file = absolute(str(bundle))
-        settings = CatalogueSettings(own, file, model_hash(file), *models, finds, image_type, evidence, batch)
+        settings = CatalogueSettings(own, file, model_hash(file), *models, finds, parses, image_type, evidence, batch)
         output = Output(absolute(out))
         engine = _engine(settings, output, device, ray, workers)
         complete = _run_all(items, settings, output, engine, source, overwrite, retry_crashed)
@@ -185,19 +185,20 @@ def _items(source: str, masks: str | None, category: str) -> Items:
     return items_of(table.rows, category)
 
 
-def _check_models(items: Items, parser: Path, segmenter: Path | None) -> bool:
-    """Whether masks must be found; raises UsageError if a model that this needs is missing."""
+def _check_models(items: Items, parser: Path, segmenter: Path | None) -> tuple[bool, bool]:
+    """Whether masks must be found, and with the parser; raises UsageError if a model that this needs is missing."""
     boxed = [photo.box is not None for item in items.items for photo in item.photos if not photo.mask]
     if any(boxed) and segmenter is None:
         raise UsageError("The table has boxes, which need SAM 2: use --segmenter with a folder or a file.")
     if segmenter is not None and not segmenter.exists():
         raise UsageError(f"--segmenter {segmenter} does not exist: check the path.")
-    if not all(boxed):
+    parses = not all(boxed)
+    if parses:
         if not parser.is_dir():
             raise UsageError(f"--parser {parser} does not exist: use the folder of a human parser.")
         if parser == INCLUDED_PARSER:
             note_included_model("parser", "--parser")
-    return bool(boxed)
+    return bool(boxed), parses
 
 
 def _show_plan(todo: Plan) -> None:

@@ -91,8 +91,9 @@ class Restoring:
         self._restorer = restorer or GarmentRestorer.from_bundle(
             settings.bundle, device, dtype, settings.restore.pruning
         )
-        models = (settings.parser, settings.segmenter) if settings.finds_masks else (None, None)
-        self._masks = MaskFinder(*models, device)
+        parser = settings.parser if settings.parses else None
+        segmenter = settings.segmenter if settings.finds_masks else None
+        self._masks = MaskFinder(parser, segmenter, device)
         self._most = settings.batch
 
     def __call__(self, given: Sequence[Loaded]) -> list[Restored]:

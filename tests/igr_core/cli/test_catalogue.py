@@ -13,6 +13,7 @@ from igr_core.catalogue.settings import BEGUN, Output
 from igr_core.storage import Folder
 from tests.support.catalogue.table import write_table
 from tests.support.cli_kit import fails, files, invoke, write_pair
+from tests.support.models.tiny_sam2 import save_sam2
 
 pytest.importorskip("pyarrow", reason="only the extra `catalogue` writes reports")
 pytest.importorskip("jinja2", reason="only the extra `catalogue` writes reports")
@@ -222,6 +223,22 @@ def test_a_photo_without_a_mask_needs_a_parser(tmp_path: Path, bundle: Path) -> 
     write_pair(tmp_path, "a.png")
     result = invoke("catalogue", tmp_path / "photos", "--out", tmp_path / "out", "--bundle", bundle, "--parser", "gone")
     fails(result, 2, "--parser gone does not exist: use the folder of a human parser")
+
+
+def test_a_box_gives_the_mask_that_the_mask_command_finds(tmp_path: Path, bundle: Path) -> None:
+    """No parser is loaded, because no photo needs it."""
+    photo, _ = write_pair(tmp_path, "a.png")
+    sam2, table, found = save_sam2(tmp_path / "sam2"), tmp_path / "table.csv", tmp_path / "found.png"
+    table.write_text("photo,box,category,name\nphotos/a.png,10 20 50 80,upper,a\n")
+    result = run(table, bundle, "--segmenter", sam2, "--parser", "gone")
+    assert result.exit_code == 0, result.stderr
+    asked = ("mask", photo, "--box", "10,20,50,80", "--segmenter", sam2, "--out", found, "--device", "cpu")
+    assert invoke(*asked).exit_code == 0
+    table.write_text("photo,mask,category,name\nphotos/a.png,found.png,upper,a\n")
+    again = invoke("catalogue", table, "--out", tmp_path / "again", "--bundle", bundle, *QUICK)
+    assert again.exit_code == 0, again.stderr
+    images = [(tmp_path / out / "garments" / "a.png").read_bytes() for out in ("out", "again")]
+    assert images[0] == images[1]
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(

@@ -93,7 +93,7 @@ def test_a_further_photo_that_cannot_be_read_is_left_out_with_a_warning(tmp_path
 def test_masks_are_found_by_category(tmp_path: Path, bundle: Path) -> None:
     photo, _ = write_pair(tmp_path, "a.png")
     parser = save_parser(tmp_path / "parser", sees=("upper-clothes",))
-    settings = quick_settings(bundle, parser=str(parser), finds_masks=True)
+    settings = quick_settings(bundle, parser=str(parser), finds_masks=True, parses=True)
     found = work(
         tmp_path, settings, (Item("a", "auto", (Photo(str(photo)),)), Item("b", "lower", (Photo(str(photo)),)))
     )
