@@ -9,7 +9,7 @@ import pytest
 
 from igr_core.catalogue.engine.ray_data import run_on_ray
 from igr_core.catalogue.report.report import Report
-from igr_core.catalogue.settings import BEGUN, GARMENTS, RECORDS, Output
+from igr_core.catalogue.settings import BEGUN, GARMENTS, RECORDS, THUMBNAILS, Output
 from igr_core.errors import IGRError
 from tests.support.catalogue.table import quick_settings, write_table
 
@@ -43,6 +43,22 @@ def test_sixty_rows_are_restored_once_though_workers_and_a_node_are_lost(tmp_pat
     assert set(statuses.values()) == {"restored"} and len(statuses) == 58
     assert {path.stem for path in (tmp_path / "out" / GARMENTS).iterdir()} == set(statuses)
     assert output.folder(BEGUN).names() == output.folder(RECORDS).names() == []  # all in the report
+
+
+def test_the_command_ends_if_its_output_cannot_be_written_and_then_goes_on(tmp_path: Path, bundle: Path) -> None:
+    pytest.importorskip("ray", reason="only the extra `ray` runs on clusters")
+    table, out = write_table(tmp_path, "abcde"), tmp_path / "out"
+    (out / RECORDS).mkdir(parents=True)
+    (out / THUMBNAILS).touch()
+    words = [table, "--out", out, "--bundle", bundle, "--steps", 2, "--guidance", 1, "--batch", 2, "--no-evidence"]
+    command = [sys.executable, "-m", "tests.support.catalogue.ray_command", out / THUMBNAILS, *words]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [line for line in done.stdout.splitlines() if line.startswith("exit")] == ["exit 1", "exit 0"]
+    assert "Traceback" not in done.stderr and f"{out / THUMBNAILS}" in done.stderr
+    assert {name: one.status for name, one in Report(Output(str(out))).outcomes.items()} == dict.fromkeys(
+        "abcde", "restored"
+    )
 
 
 def test_without_ray_one_sentence_says_what_to_install(
