@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.support.host.frontend import CHROMIUM_FLAGS, find_chromium
+from tests.support.browser import browser_page
 from tests.support.training.judged import judged
 from training.cli.app import app
 from training.curation.judging import SCORES
@@ -20,16 +20,8 @@ COUNT = CARDS + 10
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: the page is not tested")
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("No Chromium or Chrome on the PATH: the page is not tested")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        try:
-            yield browser.new_page(viewport={"width": 1300, "height": 800})
-        finally:
-            browser.close()
+    with browser_page() as opened:
+        yield opened
 
 
 @pytest.fixture
