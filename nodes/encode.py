@@ -11,7 +11,6 @@ from ..igr_core.errors import IGRError
 from ..igr_core.model.pruning import Kept, prune
 from ..igr_core.model.pruning_config import KEEP, NEAR, Keep, Pruning
 from ..igr_core.photo.inputs import check_category
-from ..igr_core.photo.mask_warnings import mask_warnings
 from ..igr_core.photo.view import GarmentView, latent_mask
 from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
 from .host.networks import check_vae
@@ -60,11 +59,10 @@ class IGRGarmNetEncode(io.ComfyNode):
         cls, adapter: Adapter, vae: Any, view: GarmentView, category: str, keep_reference: Keep = "near"
     ) -> io.NodeOutput:
         """Encode the garments in a view, and show the view's warnings."""
-        warnings = view.warnings
-        if warnings and view.photo_mask is not None:  # repeat the checks, because the category is known here
-            warnings = mask_warnings(view.photo_mask, category)
+        if keep_reference not in KEEP:  # ComfyUI does not check connected values
+            raise IGRError(f"keep_reference is {keep_reference!r}: choose {' or '.join(KEEP)}.")
         reference = encode(adapter, vae, view, category, KEEP[keep_reference])
-        return io.NodeOutput(reference, ui=note_entries(cls, warnings))
+        return io.NodeOutput(reference, ui=note_entries(cls, view.warnings_about(category)))
 
 
 def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str, pruning: Pruning = NEAR) -> Reference:

@@ -178,7 +178,7 @@ class IGRGarmentView(io.ComfyNode):
             None if given else category,
         )
         if not given and without_mask == WHOLE:  # chosen on purpose, so there is nothing to warn about
-            fitted = replace(fitted, warnings=())
+            fitted = replace(fitted, warnings=(), muted=True)
         images = [to_image(overlay(fitted.person, fitted.mask)), to_image(fitted.crop)]
         shown = preview(cls, images, fitted.warnings, note)
         return io.NodeOutput(fitted, to_image(fitted.person), fitted.mask[:, 0], to_image(fitted.crop), ui=shown)

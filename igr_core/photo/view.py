@@ -71,6 +71,15 @@ class GarmentView:
     """(B, 3, h, w): the original photos; None in a view that was stored without them."""
     photo_mask: Tensor | None = None
     """(B, 1, h, w), or (1, 1, h, w) for all photos: the original masks; None in a view that was stored without them."""
+    muted: bool = False
+    """Whether warnings are off, because the user chose to use the whole photo."""
+
+    def warnings_about(self, category: str, photo: int | None = None) -> tuple[str, ...]:
+        """The warnings about one photo, or about all of them, that apply to a garment of this category."""
+        if self.muted or self.photo_mask is None:
+            return self.warnings
+        masks = self.photo_mask
+        return mask_warnings(masks if photo is None or len(masks) == 1 else masks[photo : photo + 1], category)
 
 
 def make_view(
@@ -127,6 +136,7 @@ def join_views(views: Sequence[GarmentView]) -> GarmentView:
         tuple(dict.fromkeys(warning for view in views for warning in view.warnings)),
         _padded(photos, 1.0) if whole else None,
         _padded(masks, 0.0) if whole else None,
+        all(view.muted for view in views),
     )
 
 

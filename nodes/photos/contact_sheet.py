@@ -13,8 +13,8 @@ from ..host.ui import preview, progress
 from ..schema import garment_category, schema
 from ..sockets import ViewSocket
 from .sheet import Pair, draw_sheet, reduced
-from .sheet_inputs import matched
-from .sheet_report import REPORT, Garment, read_reports, split_prefix, update_reports
+from .sheet_inputs import check_lengths, matched
+from .sheet_report import REPORT, Garment, check_reports, split_prefix, update_reports
 
 SHOWN = 48
 """Number of garments drawn on the sheet."""
@@ -35,7 +35,9 @@ class IGRContactSheet(io.ComfyNode):
             inputs=[
                 io.Image.Input("person", tooltip="The photos, from IGR Photo Folder."),
                 io.Image.Input(
-                    "garment", lazy=True, tooltip="Their garments, in the same order, from Restore Garment."
+                    "garment",
+                    lazy=True,
+                    tooltip="The garments of these photos, in the same order, from Restore Garment.",
                 ),
                 ViewSocket.Input(
                     "view",
@@ -53,15 +55,15 @@ class IGRContactSheet(io.ComfyNode):
                 io.String.Input(
                     "prefix",
                     default="garments/garment",
-                    tooltip="Where the garments are saved: connect prefix of IGR Photo Folder, as for Save Image. "
-                    f"Its end is shown as the garment's name, and {REPORT} is written to its folder.",
+                    tooltip="Where the garments are saved. Connect prefix of IGR Photo Folder, as for Save Image. "
+                    f"The end of the prefix is shown as the garment's name, and {REPORT} is written to its folder.",
                 ),
                 garment_category(),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="sheet",
-                    tooltip=f"The first {SHOWN} photos of the run beside their garments; more are counted below them.",
+                    tooltip=f"The first {SHOWN} photos of the run beside their garments, and how many are not shown.",
                 ),
                 io.String.Output(
                     display_name="report",
@@ -76,7 +78,8 @@ class IGRContactSheet(io.ComfyNode):
     @classmethod
     def check_lazy_status(cls, prefix: list[str], **inputs: Any) -> list[str]:
         """Check the report before the garments are restored, then request everything that is not known yet."""
-        read_reports(output_root(), (split_prefix(one)[0] for one in prefix))
+        check_lengths({"prefix": prefix, "person": inputs["person"], "category": inputs["category"]})
+        check_reports(output_root(), {split_prefix(one)[0] for one in prefix})
         return [name for name, given in inputs.items() if any(one is None for one in given)]
 
     @classmethod

@@ -93,7 +93,7 @@ def _write(pen: ImageDraw.ImageDraw, text: str, place: tuple[int, int], colour: 
 
 
 def _shortened(text: str, font: Font, space: int) -> str:
-    """The text, without its middle if it is wider than `space` pixels: the ends of names tell photos apart."""
+    """The text, without its middle if it is wider than `space` pixels, because the ends of names tell photos apart."""
     kept, short = len(text), text
     while kept > 1 and font.getlength(short) > space:
         kept -= 1

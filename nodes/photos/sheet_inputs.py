@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -25,9 +26,9 @@ def matched(
 ) -> Iterator[tuple[Garment, Tensor, Tensor]]:
     """Yield every garment with its photo and its image, both (3, H, W) in 0..1.
 
-    Item i of all lists belongs together; a list with one item applies to all garments. If an item has several images,
-    they are numbered, and image j shows photo j modulo the number of photos. Raises IGRError if a list has another
-    length, and as to_photos and split_prefix do.
+    Item i of all lists belongs together; a list with one item applies to all garments. In an item of several images,
+    image j shows photo j modulo the number of photos. Garments of the same prefix are numbered. Raises IGRError if a
+    list has another length, and as to_photos and split_prefix do.
     """
     lists = {"person": person, "prefix": prefix, "category": category, "view": view, "visible": visible}
     for label, given in lists.items():
@@ -36,20 +37,35 @@ def matched(
                 f"There are {len(garment)} garments, but {label} has {len(given)} items: connect outputs that belong "
                 "to the same IGR Photo Folder."
             )
+    places = [split_prefix(_item(prefix, item)) for item in range(len(garment))]
+    totals, counts = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for place, batch in zip(places, garment, strict=True):
+        totals[place] += len(batch)
     for item, batch in enumerate(garment):
         images, photos = to_photos(batch), to_photos(_item(person, item))
-        folder, name = split_prefix(_item(prefix, item))
-        seen, visible_part = _item(view, item), _item(visible, item)
+        (folder, name), kind, seen = places[item], _item(category, item), _item(view, item)
         for number, image in enumerate(images):
+            counts[folder, name] += 1
             found = Garment(
                 folder,
-                f"{name} {number + 1}" if len(images) > 1 else name,
-                _item(category, item),
+                name if totals[folder, name] == 1 else f"{name} {counts[folder, name]}",
+                kind,
                 (image.shape[-1], image.shape[-2]),
-                visible_part,
-                () if seen is None else seen.warnings,
+                _item(visible, item),
+                () if seen is None else seen.warnings_about(kind, number % len(seen.person)),
             )
             yield found, photos[number % len(photos)], image
+
+
+def check_lengths(lists: Mapping[str, Sequence[Any]]) -> None:
+    """Raise IGRError if lists with more than one item differ in length."""
+    long = [(label, len(given)) for label, given in lists.items() if len(given) > 1]
+    for label, count in long[1:]:
+        if count != long[0][1]:
+            raise IGRError(
+                f"{long[0][0]} has {long[0][1]} items, but {label} has {count}: connect outputs that belong to the "
+                "same IGR Photo Folder."
+            )
 
 
 def _item(given: Sequence[T], number: int) -> T:

@@ -6,20 +6,23 @@ Independent of ComfyUI.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import leads_out
+from ...igr_core.outputs import check_file
 from ...igr_core.restore.csv_lines import Lines, read_lines, write_lines
 from ...igr_core.text import one_line
 
 REPORT = "report.csv"
 """Name of the file."""
 COLUMNS = ("name", "category", "size", "evidence", "warnings")
-"""Columns: beginning of the names of the garment's files, its category, width x height in pixels, the fraction of the
+"""Columns: name of the garment, its category, width x height in pixels, the fraction of the
 garment that was visible in the photo if it was measured, and warnings in sentences."""
+_PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Garment:
     folder: str
     """Folder in which it is saved, relative to the output folder; empty for the output folder itself."""
     name: str
-    """Beginning of the names of its files."""
+    """End of its prefix, with a number if several garments have this prefix."""
     category: str
     """upper, lower or full."""
     size: tuple[int, int]
@@ -52,25 +55,33 @@ class Garment:
 
 
 def split_prefix(prefix: str) -> tuple[str, str]:
-    """Folder and name of the files that Save Image writes for a prefix.
+    """Folder and beginning of the names of the files that Save Image writes for a prefix.
 
-    Raises IGRError if the folder is outside the output folder, or has a placeholder such as %year%.
+    Raises IGRError if the prefix is empty, leads outside the output folder, or has a placeholder such as %year%.
     """
-    folder, name = os.path.split(prefix)  # like Save Image
+    folder, name = os.path.split(os.path.normpath(prefix))  # like Save Image
     remedy = "connect prefix of IGR Photo Folder, or use a prefix such as garments/garment"
     if leads_out(prefix) or "\0" in prefix:
         raise IGRError(f'prefix "{one_line(prefix)}" points outside the output folder: {remedy}.')
-    if "%" in folder:
-        raise IGRError(f'prefix "{one_line(prefix)}" has % in its folder, which Save Image replaces: {remedy}.')
+    if name == ".":
+        raise IGRError(f"prefix is empty: {remedy}.")
+    if found := _PLACEHOLDER.search(prefix):
+        raise IGRError(f'prefix "{one_line(prefix)}" has {found[0]}, which Save Image replaces: {remedy}.')
     return folder, name
 
 
-def read_reports(output_root: Path, folders: Iterable[str]) -> dict[str, Lines]:
-    """Lines of the reports in these folders below `output_root`, by folder; empty where there is none.
+def check_reports(output_root: Path, folders: Iterable[str]) -> None:
+    """Raise IGRError if the report in one of these folders below `output_root` cannot be read, or written again."""
+    for folder in _reports(output_root, folders):
+        check_file(output_root / folder / REPORT)
+
+
+def _reports(output_root: Path, folders: Iterable[str]) -> dict[str, Lines]:
+    """Lines of the reports in these folders, by folder; empty where there is none.
 
     Raises IGRError if a report.csv is not a report of this node.
     """
-    what, remedy = "a report of IGR Contact Sheet", "move it away, or choose another save_to in IGR Photo Folder"
+    what, remedy = "a report of IGR Contact Sheet", "rename or move it, or choose another save_to in IGR Photo Folder"
     return {folder: read_lines(output_root / folder / REPORT, COLUMNS, what, remedy) for folder in set(folders)}
 
 
@@ -78,10 +89,10 @@ def update_reports(output_root: Path, garments: Iterable[Garment]) -> dict[str, 
     """Add the garments to the reports in their folders, replacing lines of the same name.
 
     Returns the number of lines of each report, by the report's path relative to `output_root`. Raises IGRError as
-    read_reports and write_lines do.
+    check_reports and write_lines do.
     """
     garments = list(garments)
-    reports = read_reports(output_root, (one.folder for one in garments))
+    reports = _reports(output_root, (one.folder for one in garments))
     for one in garments:
         reports[one.folder][one.name] = _line(one)
     for folder, lines in reports.items():

@@ -145,13 +145,62 @@ def test_lists_of_other_lengths_are_refused(name: str) -> None:
         ("../anna", "points outside the output folder"),
         ("/anna", "points outside the output folder"),
         ("a\0b", "points outside the output folder"),
-        ("%year%/anna", "has % in its folder, which Save Image replaces"),
+        ("%year%/anna", "has %year%, which Save Image replaces"),
+        ("anna %width%", "has %width%, which Save Image replaces"),
     ],
 )
-def test_prefixes_outside_of_the_output_folder_are_refused(prefix: str, sentence: str) -> None:
+def test_prefixes_that_name_no_file_of_the_output_folder_are_refused(prefix: str, sentence: str) -> None:
     with pytest.raises(IGRError, match=f'^prefix ".*" {sentence}: connect prefix of IGR Photo Folder') as refused:
         matched(prefix=[prefix, "anna"])
     assert "\0" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "place"),
+    [
+        ("garments/", ("", "garments")),
+        ("./a//b", ("a", "b")),
+        ("anna", ("", "anna")),
+        ("100%/50% off", ("100%", "50% off")),
+    ],
+)
+def test_folder_and_name_are_those_of_save_image(prefix: str, place: tuple[str, str]) -> None:
+    assert report.split_prefix(prefix) == place
+
+
+def test_an_empty_prefix_is_refused() -> None:
+    with pytest.raises(IGRError, match="^prefix is empty: connect prefix"):
+        report.split_prefix("")
+
+
+def test_garments_of_one_prefix_are_numbered() -> None:
+    """Also over the items of the lists, as with the default prefix."""
+    found = matched(garment=[torch.rand(2, 64, 48, 3), torch.rand(1, 64, 48, 3)], prefix=["garments/garment"])
+    assert [one.name for one, _, _ in found] == ["garment 1", "garment 2", "garment 3"]
+    found = matched(prefix=["a/x", "./a//x"])
+    assert [(one.folder, one.name) for one, _, _ in found] == [("a", "x 1"), ("a", "x 2")]
+
+
+def test_the_warnings_are_those_of_each_photo_and_of_its_category() -> None:
+    """The second mask touches an edge; the third is narrow for an upper garment, but not for trousers."""
+    masks = torch.zeros(3, 1, 100, 80)
+    masks[0, :, 20:60, 20:60] = masks[1, :, 0:60, 20:60] = 1
+    masks[2, :, 20:80, 30:50] = 1
+    view = part("igr_core.photo.view")
+    seen = view.make_view(torch.rand(3, 3, 100, 80), masks, (48, 64), view.ViewConfig("whole"))
+    people, garments = torch.rand(3, 100, 80, 3), torch.rand(3, 64, 48, 3)
+    lists = {"person": [people], "garment": [garments], "prefix": ["x"], "view": [seen]}
+    warnings = [one.warnings for one, _, _ in matched(**lists, category=["upper"])]
+    assert [len(one) for one in warnings] == [0, 1, 1]
+    assert warnings[1][0].startswith("The mask touches the top edge")
+    assert warnings[2][0].startswith("The mask is narrow for its height")
+    assert [len(one.warnings) for one, _, _ in matched(**lists, category=["lower"])] == [0, 1, 0]
+
+
+def test_lists_that_do_not_belong_together_are_refused_early() -> None:
+    inputs.check_lengths({"prefix": ["a"], "person": [1, 2], "category": ["upper", "full"]})
+    with pytest.raises(IGRError, match="^prefix has 3 items, but person has 2: connect outputs"):
+        inputs.check_lengths({"prefix": ["a", "b", "c"], "person": [1, 2], "category": ["upper"]})
 
 
 # Report ----------------------------------------------------------------------------------------------------------
@@ -194,6 +243,6 @@ def test_any_other_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "garments" / "report.csv"
     path.parent.mkdir()
     path.write_text("name,price\nanna,3\n")
-    with pytest.raises(IGRError, match=r"report\.csv exists, but is not a report of IGR Contact Sheet: move it away"):
+    with pytest.raises(IGRError, match=r"report\.csv exists, but is not a report of IGR Contact Sheet: rename or"):
         report.update_reports(tmp_path, [garment("carl", "other"), garment("anna")])
     assert path.read_text() == "name,price\nanna,3\n" and not (tmp_path / "other").exists()

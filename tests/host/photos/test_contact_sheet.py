@@ -122,7 +122,7 @@ def test_a_file_that_is_not_a_report_stops_the_run_before_the_garments(server: S
     ("inputs", "sentence"),
     [
         ({"prefix": "../anna"}, 'prefix "../anna" points outside the output folder: connect'),
-        ({"prefix": "%year%/anna"}, "has % in its folder"),
+        ({"prefix": "%year%/anna"}, "has %year%, which Save Image replaces"),
         ({"garment": ["other", 0]}, "There are 1 garments, but person has 2 items: connect outputs"),
     ],
 )
