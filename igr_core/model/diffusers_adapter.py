@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from importlib.util import find_spec
 from shutil import which
 
 import torch
@@ -177,9 +180,15 @@ class TextProcessor:
         return _out(attn, _text_attention(attn, attn.to_q(hidden_states), encoder_hidden_states, self.attend))
 
 
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler, which torch.compile needs on CPUs."""
-    return any(which(name) is not None for name in ("g++", "clang++"))
+def missing_for_compiling(on_gpu: bool) -> str | None:
+    """The program or package that torch.compile needs on this machine and does not find; None if it is complete."""
+    if not on_gpu:
+        compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # as inductor chooses
+        return None if which(compiler) else compiler
+    if find_spec("triton") is None:
+        return "triton"
+    names = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang", "cl"]
+    return None if any(map(which, names)) else names[0]
 
 
 def compile_layers(model: nn.Module, on_gpu: bool) -> None:

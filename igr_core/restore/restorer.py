@@ -17,7 +17,7 @@ from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
 from ..model.detail_config import EvidenceConfig, ReadoutConfig
-from ..model.diffusers_adapter import compile_layers, has_compiler, self_attention_order
+from ..model.diffusers_adapter import compile_layers, missing_for_compiling, self_attention_order
 from ..model.igr import IGR
 from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
@@ -97,11 +97,12 @@ class GarmentRestorer:
     def compile(self) -> None:
         """Compile parts of the networks, at the first image of each size; only rounding and speed change.
 
-        Raises IGRError if the device is a CPU and there is no C++ compiler.
+        Raises IGRError if torch.compile needs a compiler that is not installed.
         """
-        if self.device.type == "cpu" and not has_compiler():
-            raise IGRError("Compiling needs a C++ compiler: install g++, or restore without --compile.")
-        compile_layers(self.model, self.device.type == "cuda")
+        on_gpu = self.device.type == "cuda"
+        if missing := missing_for_compiling(on_gpu):
+            raise IGRError(f"Compiling needs {missing}, which was not found: install it, or omit --compile.")
+        compile_layers(self.model, on_gpu)
 
     @property
     def device(self) -> torch.device:

@@ -12,7 +12,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ViewConfig
-from igr_core.model.diffusers_adapter import has_compiler
+from igr_core.model.diffusers_adapter import missing_for_compiling
 from igr_core.model.pruning_config import ALL, NEAR, Pruning
 from igr_core.photo.view import GarmentView, make_view
 from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_image
@@ -199,7 +199,7 @@ def small_garments() -> GarmentView:
     return make_view(photos, masks, (96, 128), ViewConfig("whole"), MODEL.image_encoder.image_size)
 
 
-@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+@pytest.mark.skipif(missing_for_compiling(False) is not None, reason="needs a C++ compiler")
 def test_compiled_networks_restore_the_same_garment(bundle: Path, view: GarmentView) -> None:
     """One step has two rows, and one a single row."""
     restorer = GarmentRestorer.from_bundle(bundle)
@@ -211,9 +211,21 @@ def test_compiled_networks_restore_the_same_garment(bundle: Path, view: GarmentV
 
 
 def test_compiling_without_a_compiler_is_refused(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("igr_core.restore.restorer.has_compiler", lambda: False)
-    with pytest.raises(IGRError, match=r"install g\+\+, or restore without --compile"):
+    monkeypatch.setenv("CXX", "g++-of-another-machine")
+    with pytest.raises(IGRError, match="Compiling needs g.*-of-another-machine, which was not found: install it, or"):
         GarmentRestorer.from_bundle(bundle).compile()
+
+
+def test_a_gpu_needs_triton_and_a_c_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"g++": "/usr/bin/g++"}
+    monkeypatch.setattr("igr_core.model.diffusers_adapter.which", there.get)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("igr_core.model.diffusers_adapter.find_spec", lambda name: None)
+    assert missing_for_compiling(True) == "triton"
+    monkeypatch.setattr("igr_core.model.diffusers_adapter.find_spec", lambda name: object())
+    assert missing_for_compiling(True) == "gcc"
+    there["clang"] = "/usr/bin/clang"
+    assert missing_for_compiling(True) is None
 
 
 def test_half_precision_bundle_runs_in_single(bundle: Path, tmp_path: Path, view: GarmentView) -> None:

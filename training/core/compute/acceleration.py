@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from igr_core.errors import IGRError
-from igr_core.model.diffusers_adapter import compile_layers, has_compiler
+from igr_core.model.diffusers_adapter import compile_layers, missing_for_compiling
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 
@@ -80,8 +80,8 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
         raise IGRError(
             "memory_format is channels_last, but ZeRO-2 needs contiguous weights: set it to auto or contiguous."
         )
-    if config.compile and not cuda and not has_compiler():
-        raise IGRError("compile is true, but no C++ compiler was found: install g++, or set compile to false.")
+    if config.compile and (missing := missing_for_compiling(cuda)):
+        raise IGRError(f"compile needs {missing}, which was not found: install it, or set compile to false.")
     muon: Literal["no", "bf16"] = "bf16" if precision == "bf16" and fast else "no"
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device), muon)
 

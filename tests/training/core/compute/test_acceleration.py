@@ -84,8 +84,8 @@ def test_sharded_kernels_stay_contiguous(config: TrainConfig) -> None:
 
 
 def test_compile_needs_a_compiler(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceleration, "has_compiler", lambda: False)
-    with pytest.raises(IGRError, match=r"install g\+\+"):
+    monkeypatch.setattr(acceleration, "missing_for_compiling", lambda on_gpu: "g++")
+    with pytest.raises(IGRError, match=r"needs g\+\+, which was not found: install it"):
         choose_acceleration(replace(config, compile=True), CPU)
 
 
