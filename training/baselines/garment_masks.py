@@ -16,7 +16,7 @@ from igr_core.photo.images import load_mask
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR
 
-from ..evaluation.images.folders import images_in
+from ..evaluation.images.folders import RATIO_SLACK, images_in
 from .method import Item
 from .weights import SEGFORMER, Published, model_folder
 
@@ -33,7 +33,7 @@ class Masks(Protocol):
     """A source of masks."""
 
     def of(self, item: Item, photo: Image.Image) -> Image.Image:
-        """Mask of a photo that was resized to `photo`, L at this size; raises IGRError if there is none."""
+        """Mask (L) of an item at the size of `photo`, its resized photo; raises IGRError if there is none."""
         ...
 
 
@@ -41,25 +41,35 @@ class MaskFolder:
     """Masks from a folder, named like the photos or the pairs."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises IGRError for a folder that does not exist or has no images."""
+        """Raises IGRError for a folder that does not exist or has no images, or with names that differ only by case."""
         self.folder = folder
         """The folder."""
-        self._files = {name_key(name): path for name, path in images_in(folder).items()}
+        self._files: dict[str, Path] = {}
+        for name, path in images_in(folder).items():
+            other = self._files.setdefault(name_key(name), path)
+            if other != path:
+                raise IGRError(f"{folder} has {other.name} and {path.name}: remove one of them.")
 
     def of(self, item: Item, photo: Image.Image) -> Image.Image:
-        """The mask of a photo, resized (bicubic) to the size of `photo`."""
+        """The mask of a pair, or else of its photo, resized (bicubic) to the size of `photo`."""
         path = next((self._files[key] for key in map(name_key, _names(item)) if key in self._files), None)
         if path is None:
             raise IGRError(f"{self.folder} has no mask named {item.photo_name}: add it, or omit --masks.")
-        mask = load_mask(path)[0, 0].mul(255).round().byte().numpy()
-        return Image.fromarray(mask).resize(photo.size, Image.Resampling.BICUBIC)
+        mask = Image.fromarray(load_mask(path)[0, 0].mul(255).round().byte().numpy())
+        width, height = item.photo.size
+        if abs(mask.width * height / (mask.height * width) - 1) > RATIO_SLACK:
+            raise IGRError(
+                f"The mask {path} is {mask.width}×{mask.height}, but its photo is {width}×{height}: use a mask of the "
+                "same shape."
+            )
+        return mask.resize(photo.size, Image.Resampling.BICUBIC)
 
 
 class ParsedMasks:
     """Masks from a human parser."""
 
     def __init__(self, parser: HumanParser) -> None:
-        """Raises IGRError for a parser with other labels than segformer_b3_clothes has."""
+        """Raises IGRError for a parser whose labels are not those of segformer_b3_clothes."""
         if parser.names != ATR:
             raise IGRError(f"The parser has the labels of {parser.names.name}: use segformer_b3_clothes ({ATR.name}).")
         self.parser = parser
@@ -75,4 +85,4 @@ class ParsedMasks:
 
 
 def _names(item: Item) -> Sequence[str]:
-    return (item.photo_name, item.pair_name)
+    return (item.pair_name, item.photo_name)

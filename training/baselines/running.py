@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
@@ -45,9 +46,9 @@ class Run:
 
 
 def file_names(source: PairSource) -> list[str]:
-    """File name (without suffix) of each pair's garment: that of its photo, or of the pair if it shares its photo.
+    """File name (without suffix) of each pair's garment: that of its photo, or of the pair if several share the photo.
 
-    Experiments find images by both. Raises IGRError for two equal names.
+    Experiments find images by either. Raises IGRError if two names are equal.
     """
     photos = [source.photo_name(row) for row in range(len(source))]
     counts = Counter(photos)
@@ -109,7 +110,10 @@ def _restore(run: Run, method: Method[Any], names: dict[int, str], report: Repor
     if not loaded:
         return
     items, photos, sizes = (list(column) for column in zip(*loaded, strict=True))
-    for item, size, image in zip(items, sizes, method.generate(items, photos), strict=True):
+    for item, size, image in zip(items, sizes, _generated(method, items, photos), strict=True):
+        if isinstance(image, IGRError):
+            report.failed[names[item.index]] = str(image)
+            continue
         path = run.out / f"{names[item.index]}.png"
         try:
             save_picture(path, image if size is None else METHODS[run.adapter](image, size))
@@ -118,6 +122,16 @@ def _restore(run: Run, method: Method[Any], names: dict[int, str], report: Repor
             raise
         except IGRError as error:
             report.failed[names[item.index]] = str(error)
+
+
+def _generated(method: Method[Any], items: Sequence[Item], photos: Sequence[Any]) -> Sequence[Image.Image | IGRError]:
+    """The garments of a batch or, if it fails, of each photo on its own, with an error for each that fails again."""
+    try:
+        return method.generate(items, photos)
+    except IGRError as error:
+        if len(items) == 1:
+            return [error]
+    return [one for item, photo in zip(items, photos, strict=True) for one in _generated(method, [item], [photo])]
 
 
 def _item(source: PairSource, row: int) -> Item:

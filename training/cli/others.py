@@ -87,6 +87,8 @@ class _Chosen:
     load: Callable[[Mapping[Published, Path], Settings, torch.device], Method[Any]]
     further: Mapping[str, str]
     """Further settings that affect the images."""
+    on_gpu: str = "tf32"
+    """Precision on GPUs, as in the authors' code."""
 
 
 @baseline_app.command()
@@ -124,7 +126,7 @@ def tryoffdiff_v2(
     mask: DataMask = "auto",
     limit: Limit = None,
     variant: Annotated[
-        Literal["multi", "upper", "lower", "dress"], typer.Option(help="The model of all categories, or of one.")
+        Literal["multi", "upper", "lower", "dress"], typer.Option(help="The model for all categories, or for one.")
     ] = "multi",
     steps: Steps = 20,
     guidance: Guidance = 2.5,
@@ -195,6 +197,7 @@ def tryoffanyone(
         Settings(steps, guidance, seed),
         load,
         {"masks": "parser" if masks is None else named(masks, images_in(masks).values())},
+        "bf16",
     )
     _restore(chosen, _Asked(data, weights, out, split, layout, mask, limit, canvas, batch, device))
 
@@ -218,7 +221,7 @@ def segment(
     device: DeviceOption = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut garments out of photos of dressed people, and put them on white: for CFLD, OOTDiffusion and IDM-VTON.
+    """Cut garments out of photos of dressed people, and put them on white, for CFLD, OOTDiffusion and IDM-VTON.
 
     The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person into a frontal pose (CFLD).
     If the model or pose is the same throughout, one garment mask works for all photos.
@@ -291,6 +294,7 @@ def _restore(chosen: _Chosen, asked: _Asked) -> None:
         **asdict(chosen.settings),
         **chosen.further,
         "canvas": asked.canvas,
+        "precision": chosen.on_gpu if place.type == "cuda" else "fp32",
         "data": described_data(config, source),
     }
     if place.type == "cuda":

@@ -30,6 +30,27 @@ def test_a_mask_is_found_by_the_name_of_the_photo_or_pair(name: str, tmp_path: P
     assert found.mode == "L" and found.size == SIZE and np.array_equal(np.asarray(found), expected)
 
 
+def test_the_pairs_mask_comes_before_the_photos(tmp_path: Path) -> None:
+    """Two garments in one photo have a pair each."""
+    garment_mask(1).save(tmp_path / "00001_00.png")
+    garment_mask(0).save(tmp_path / "test_00001_00.png")
+    found = MaskFolder(tmp_path).of(item(), photo(0).resize(SIZE))
+    assert np.array_equal(np.asarray(found), np.asarray(garment_mask(0).resize(SIZE)))
+
+
+def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:
+    garment_mask(0).rotate(90, expand=True).save(tmp_path / "00001_00.png")
+    with pytest.raises(IGRError, match=r"00001_00\.png is 97×73, but its photo is 73×97: use a mask of the same shape"):
+        MaskFolder(tmp_path).of(item(), photo(0).resize(SIZE))
+
+
+def test_masks_whose_names_differ_only_by_case_are_refused(tmp_path: Path) -> None:
+    for name in ("anna.png", "Anna.png"):
+        garment_mask(0).save(tmp_path / name)
+    with pytest.raises(IGRError, match=r"has [Aa]nna\.png and [Aa]nna\.png: remove one of them"):
+        MaskFolder(tmp_path)
+
+
 def test_a_missing_mask_is_named(tmp_path: Path) -> None:
     garment_mask(0).save(tmp_path / "other.png")
     with pytest.raises(IGRError, match="has no mask named 00001_00: add it, or omit --masks"):

@@ -32,6 +32,7 @@ class Colours:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.stop_at: int | None = None
+        self.nan_at: int | None = None
 
     def load(self, item: Item) -> int:
         if item.photo.getpixel((0, 0)) == (1, 2, 3):
@@ -42,6 +43,8 @@ class Colours:
         self.batches.append(list(photos))
         if self.stop_at in photos:
             raise KeyboardInterrupt
+        if self.nan_at in photos:
+            raise IGRError("The network returned NaN.")
         return [square(index) for index in photos]
 
 
@@ -118,6 +121,16 @@ def test_a_stopped_run_resumes_with_the_photos_that_are_left(source: PairSource,
         Run(source, tmp_path, "tryoffdiff"), {"method": "colours"}, lambda: pytest.fail("the method was loaded")
     )
     assert len(third.skipped) == 5
+
+
+def test_a_photo_that_becomes_nan_is_named_and_the_rest_goes_on(source: PairSource, tmp_path: Path) -> None:
+    method = Colours()
+    method.nan_at = 3
+    report = run(source, tmp_path, method)
+    names = file_names(source)
+    assert report.failed == {names[3]: "The network returned NaN."}
+    assert [path.stem for path in report.done] == [*names[:3], names[4]]
+    assert method.batches == [[0, 1], [2, 3], [2], [3], [4]]
 
 
 def test_a_bad_photo_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -227,7 +240,7 @@ def test_tryoffdiff_from_a_data_set_to_its_scores(viton: Path, tryoffdiff_weight
 
 def test_tryoffdiff_v2_with_the_model_of_one_category(viton: Path, tryoffdiff_v2_weights: Path, tmp_path: Path) -> None:
     missing = baseline("tryoffdiff_v2", viton, tryoffdiff_v2_weights, tmp_path / "out", "--variant", "dress")
-    assert missing.exit_code == 1 and "tryoffdiffv2_dress.pth does not exist: get it from" in missing.stderr
+    assert missing.exit_code == 1 and "tryoffdiffv2_dress.pth does not exist: download it from" in missing.stderr
     assert not (tmp_path / "out").exists()
     done = baseline("tryoffdiff_v2", viton, tryoffdiff_v2_weights, tmp_path / "out")
     assert done.exit_code == 0 and "2 restored" in done.stdout, done.output
