@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,10 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 def check_apart(config: TrainConfig) -> None:
     """Raise IGRError if a folder of held-out pairs is also trained on."""
     low = config.low_resolution
-    trained = {resolved(Path(name)): name for name in (*config.data.train, *(low.train if low is not None else ()))}
+    trained = [str(resolved(Path(name))) for name in (*config.data.train, *(low.train if low is not None else ()))]
+    patterns = [re.escape(name).replace(re.escape(ROUND), r"\d+") for name in trained]
     for name in config.data.held_out.values():
-        if resolved(Path(name)) in trained:
+        if any(re.fullmatch(pattern, str(resolved(Path(name)))) for pattern in patterns):
             raise IGRError(f"data.validation has {name}, which data.train has too: use pairs that are not trained on.")
 
 

@@ -12,6 +12,7 @@ from igr_core.files import make_folder
 from tests.support.training.prepared import tiny_config
 from training.base.train_config import TrainConfig
 from training.core.run import train_run
+from training.prepared.fits import check_apart
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,12 @@ def test_held_out_pairs_that_are_trained_on_are_refused(config: TrainConfig, tmp
     with pytest.raises(IGRError, match="data.validation has .*held_out, which data.train has too"):
         train_run(replace(config, data=both), tmp_path / "run", None, False, lambda _: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_held_out_pairs_among_the_rounds_are_refused(config: TrainConfig, tmp_path: Path) -> None:
+    rounds = replace(
+        config.data, train=(str(tmp_path / "pairs-{round}"),), round_steps=2, validation=str(tmp_path / "pairs-001")
+    )
+    with pytest.raises(IGRError, match="data.validation has .*pairs-001, which data.train has too"):
+        check_apart(replace(config, data=rounds))
+    check_apart(replace(config, data=replace(rounds, validation=str(tmp_path / "pairs-held"))))
