@@ -137,6 +137,6 @@ class IGRApply(io.ComfyNode):
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
         patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
-        positive = conditioning(reference.prompt)
-        negative = conditioning(reference.empty_prompt, reference.prompt)
+        positive = conditioning(reference.prompt, True)
+        negative = conditioning(reference.empty_prompt, False)
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})

@@ -301,7 +301,7 @@ def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
     if height * width != tokens:
         raise IGRError(
             f"A layer of the UNet has {tokens} tokens, which match no level of a latent of {latent_shape[1]}×"
-            f"{latent_shape[0]} cells: remove the node that resizes feature maps inside the model."
+            f"{latent_shape[0]} cells: remove what resizes feature maps inside the model."
         )
     return height, width
 

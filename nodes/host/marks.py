@@ -42,9 +42,9 @@ class Mark(comfy.conds.CONDRegular):
     def __init__(self, cond: bool, prompt: Tensor, area: Area | None = None) -> None:
         super().__init__(cond)
         self.prompt = prompt
-        """Prompt (1, T, C) of the positive output of the IGR Apply that made the conditioning."""
+        """Text embedding (1, T, C) that IGR Apply gave the conditioning."""
         self.area = area
-        """The area, known when the conditioning is used."""
+        """The area, known only once the conditioning is used."""
 
     def _copy_with(self, cond: bool) -> Mark:
         return Mark(cond, self.prompt, self.area)
@@ -54,8 +54,11 @@ class Mark(comfy.conds.CONDRegular):
         return self if area is None else Mark(self.cond, self.prompt, tuple(area))
 
     def can_concat(self, other: Mark) -> bool:
-        """Marked and unmarked conditionings can run in one call, but not those that use the reference in two areas."""
-        return self.area == other.area or not (self.cond or other.cond)
+        """Conditionings can run in one call if they cover the same area, or if none of them uses the reference.
+
+        ComfyUI only stacks latents of one size, so two areas are also the same if one is the whole latent.
+        """
+        return None in (self.area, other.area) or self.area == other.area or not (self.cond or other.cond)
 
     def concat(self, others: list[Mark]) -> Seen:
         """The marks of the stacked conditionings."""
@@ -68,13 +71,9 @@ class Mark(comfy.conds.CONDRegular):
         return [1]
 
 
-def conditioning(prompt: Tensor, positive: Tensor | None = None) -> list[Any]:
-    """A CONDITIONING with a text embedding (1, T, C), marked as using the reference.
-
-    With `positive`, the prompt of IGR Apply's positive output, it is the negative one and marked as not using it.
-    """
-    mark = Mark(True, prompt) if positive is None else Mark(False, positive)
-    return [[prompt, {"model_conds": {KEY: mark}}]]
+def conditioning(prompt: Tensor, uses_reference: bool) -> list[Any]:
+    """A CONDITIONING with a text embedding (1, T, C), marked as using the reference or not."""
+    return [[prompt, {"model_conds": {KEY: Mark(uses_reference, prompt)}}]]
 
 
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
