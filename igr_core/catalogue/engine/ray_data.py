@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..table.items import Item
 from .cluster import connect, import_ray
 
 Block = dict[str, Any]
-"""A batch as Ray Data passes it: one row with a pickled list of garments, which is what a crash costs."""
+"""A batch as Ray Data passes it: one row with a pickled list of garments, all repeated after a crash."""
 _READ_CPUS, _WRITE_CPUS, _RESTORE_CPUS = 0.25, 0.2, 0.5
 """CPUs reserved for a task of each stage. They differ because Ray Data would otherwise join the stages, and are below 1
 so that stages never wait for each other's CPU."""
@@ -52,7 +53,8 @@ def run_on_ray(
     if begun:
         connect(ray, address, [Path(__file__).parents[2]], {})
     try:
-        yield from _run(ray, items, settings, output, workers, device, restoring or RestoringActor)
+        with _without_traces():
+            yield from _run(ray, items, settings, output, workers, device, restoring or RestoringActor)
     except ray.exceptions.RayError as error:
         raise _ours(error) from error
     finally:
@@ -72,9 +74,6 @@ def _run(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.raise_original_map_exception = True
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):  # errors end in one sentence; Ray's log files have the rest
-            handler.setLevel(logging.CRITICAL)
     resources = ray.cluster_resources()
     cpus, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0)) if device != "cpu" else 0
     most = workers or gpus or max(1, cpus // 2)
@@ -108,7 +107,7 @@ class RestoringActor:
     """The second stage, which keeps the models of a worker."""
 
     def __init__(self, settings: CatalogueSettings, output: Output, device: str, threads: int) -> None:
-        """Load the models; on a CPU, they use a number of `threads`, which Ray would set to 1."""
+        """Load the models; on a CPU, they use `threads` threads, where Ray would set 1."""
         torch.set_num_threads(threads)
         self._restoring = Restoring(settings, output, choose_device(device))
 
@@ -120,6 +119,26 @@ class RestoringActor:
 def write(block: Block, settings: CatalogueSettings, output: Output) -> Block:
     """The third stage, for a batch of restored garments."""
     return _applied(Writing(settings, output), block)
+
+
+@contextmanager
+def _without_traces() -> Iterator[None]:
+    """Keep the stack traces that Ray Data prints off the terminal: errors end in one sentence, and its files have all.
+
+    Its warnings are printed.
+    """
+
+    def is_warning(record: logging.LogRecord) -> bool:
+        return record.levelno == logging.WARNING
+
+    handlers = [one for one in logging.getLogger("ray.data").handlers if isinstance(one, logging.StreamHandler)]
+    for handler in handlers:
+        handler.addFilter(is_warning)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_warning)
 
 
 def _applied(stage: Callable[[Sequence[Any]], list[Any]], block: Block) -> Block:
