@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,12 +38,12 @@ _LONGEST_SHOWN = 200
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print text that may contain file names on stdout or stderr."""
+    """Print text to stdout or stderr; it may contain file names."""
     typer.echo(plain(text), err=err)
 
 
 def echo_line(text: str, err: bool = False) -> None:
-    """Print one line that may contain file names on stdout or stderr; line breaks are escaped."""
+    """Print one line to stdout or stderr; it may contain file names. Line breaks are escaped."""
     typer.echo(one_line(text), err=err)
 
 
@@ -61,8 +62,9 @@ def one_sentence() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
             raise
-        if error.filename is None:  # of stdout or stderr
-            echo_line(f"Error: The output cannot be printed ({error.strerror}): free some space on its disk.", err=True)
+        if error.filename is None:
+            what = "The output cannot be printed" if _is_of_printing(error) else "A file cannot be used"
+            echo_line(f"Error: {what} ({error.strerror}): check the disk and its free space.", err=True)
             raise typer.Exit(1) from None
         name = os.fsdecode(error.filename)
         shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
@@ -71,6 +73,12 @@ def one_sentence() -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(1) from None
+
+
+def _is_of_printing(error: OSError) -> bool:
+    """Whether an error was raised by a library that prints."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("click", "rich", "typer")
 
 
 def note_included_model(what: str, option: str) -> None:

@@ -90,7 +90,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence(words: list[str], stub: Path)
             [sys.executable, "-m", "igr_core", *words, stub], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: The output cannot be printed (No space left on device): free some space")
+    assert done.stderr.startswith("Error: The output cannot be printed (No space left on device): check the disk")
     assert "Traceback" not in done.stderr
 
 

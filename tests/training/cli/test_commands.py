@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,13 @@ def test_a_mistake_ends_in_one_sentence(error: type[IGRError], code: int, monkey
     monkeypatch.setattr("training.results.reported.reported", fail)
     done = CliRunner().invoke(app, ["evaluate", "results"])
     assert (done.exit_code, done.stderr) == (code, "Error: that is wrong: do this\n")
+
+
+def test_a_disk_that_fails_is_not_blamed_on_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")  # without a file name, as from reading an open file
+
+    monkeypatch.setattr("training.results.reported.reported", fail)
+    done = CliRunner().invoke(app, ["evaluate", "results"])
+    assert done.exit_code == 1
+    assert done.stderr == "Error: A file cannot be used (Input/output error): check the disk and its free space.\n"
