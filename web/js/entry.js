@@ -44,6 +44,7 @@ function after(node, name, then) {
 // Colours of the wires for the pack's own types; ComfyUI has colours for its types.
 const COLOURS = {
     IGR_ADAPTER: "#d9a441", IGR_VIEW: "#4fb3a1", IGR_REFERENCE: "#c17bd6", IGR_PARSER: "#7fa6e0", IGR_SEGMENTER: "#8bc34a",
+    IGR_EVIDENCE: "#e58a6b",
 };
 
 function colourWires(canvas) {

@@ -56,5 +56,5 @@ def test_the_sheet_and_the_report_are_shown(page: Page, server: Server, design: 
 def test_the_wires_have_the_packs_colours(page: Page) -> None:
     open_template(page, "garment_restore_batch")
     colours = page.evaluate("() => ({...window.app.canvas.constructor.link_type_colors})")
-    ours = {kind: colour for kind, colour in colours.items() if kind.startswith("IGR_") and kind != "IGR_EVIDENCE"}
-    assert len(ours) >= 5 and all(colour.startswith("#") for colour in ours.values()), ours
+    ours = {kind: colour for kind, colour in colours.items() if kind.startswith("IGR_")}
+    assert len(ours) >= 6 and all(colour.startswith("#") for colour in ours.values()), ours
