@@ -52,7 +52,7 @@ def atomic_file(path: Path, *, remove_stale: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         if os.path.isdir(path):
-            raise IGRError(f"{path} cannot be written, because it is a folder: move it away.") from error
+            raise IGRError(f"{path} cannot be written, because it is a folder: rename or move it.") from error
         reason = error.strerror or str(error)
         kind = IGRError if error.errno == errno.ENAMETOOLONG else CannotWrite
         raise kind(

@@ -36,11 +36,11 @@ class Ledger:
     """
 
     def __init__(self, folder: Folder, stage: str) -> None:
-        """`stage` keeps the notes of stages apart, which work on the same garments one after another."""
+        """`stage` separates the notes of the stages, which work on the same garments one after another."""
         self._folder, self._stage = folder, stage
 
     def crashes(self, names: Sequence[str]) -> dict[str, int]:
-        """Number of workers that crashed on each garment of a batch, without those of none."""
+        """Number of workers that crashed on each garment of a batch; garments without crashes are left out."""
         wanted, found = set(names), Counter[str]()
         for note in self._folder.names():
             if note.startswith(f"{self._stage}-"):
@@ -49,7 +49,7 @@ class Ledger:
         return dict(found)
 
     def begin(self, names: Sequence[str], crashes: int = 0) -> str:
-        """Note that work on garments begins, on which `crashes` workers have crashed; returns the name of the note."""
+        """Write a note that work begins on garments on which `crashes` workers have crashed; returns its name."""
         key = json.dumps([crashes, *names])  # must not replace the note of a worker that crashed
         note = f"{self._stage}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         self._folder.write(note, json.dumps(names).encode())
@@ -68,8 +68,8 @@ def guarded(
 ) -> Iterator[Made]:
     """Work on garments together, except those on which a worker has crashed: these are worked on alone.
 
-    If a second worker crashes on a garment that is alone, the result is `crashed` without any more work. The notes that
-    say so are kept, because the batch may be repeated for another garment; the run removes them at its end.
+    A garment on which two workers have crashed is not tried again: its result is that of `crashed`. The notes of these
+    crashes are kept, because the batch may be repeated for another garment; the run removes them at its end.
     """
     crashes = ledger.crashes([one.name for one in given])
     fresh = [one for one in given if one.name not in crashes]

@@ -47,7 +47,7 @@ class Plan:
     invalid: tuple[Outcome, ...]
     """Outcomes of rows that are not valid."""
     dropped: tuple[str, ...]
-    """Names of outcomes of earlier runs that are no longer true."""
+    """Names of garments whose outcomes from earlier runs no longer apply."""
 
 
 def plan(
@@ -108,7 +108,7 @@ def run(
                 last = time.monotonic()
                 took = last - start
     finally:
-        output.folder(BEGUN).clear()  # what is left is no sign of a crash
+        output.folder(BEGUN).clear()  # whatever is left is not from a crash
         report.write(title)
 
 
@@ -147,12 +147,12 @@ def here(settings: CatalogueSettings, output: Output, device: str) -> Engine:
 
 
 def on_ray(settings: CatalogueSettings, output: Output, address: str, workers: int | None, device: str) -> Engine:
-    """The engine that runs on a Ray cluster, as engine.ray_data.run_on_ray does."""
+    """The engine that runs on a Ray cluster; see engine.ray_data.run_on_ray."""
     return lambda items: run_on_ray(items, settings, output, address, workers, device)
 
 
 def check_output(output: Output) -> None:
-    """Raise IGRError if the output folder cannot be written to, or has images or reports of other programs."""
+    """Raise IGRError if the output folder cannot be written to, or has images or reports from other programs."""
     if not is_url(output.url):
         check_folder(Path(output.url), "--out")
     names = output.root.names()

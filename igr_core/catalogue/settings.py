@@ -14,9 +14,9 @@ from ..restore.jobs import Settings
 from ..storage import Folder
 
 GARMENTS, ASIDE, EVIDENCE, THUMBNAILS = "garments", "set-aside", "evidence", "thumbnails"
-"""Folders with the images."""
+"""Names of the folders with images."""
 IMAGES = (GARMENTS, ASIDE, EVIDENCE, THUMBNAILS)
-"""All of them."""
+"""All folders with images."""
 RECORDS, BEGUN = ".records", ".begun"
 """Folders with results that are not in the report yet, and with notes on work in progress."""
 
@@ -26,7 +26,7 @@ class CatalogueSettings:
     """Settings shared by all garments of a run."""
 
     restore: Settings
-    """Size, view, sampling and what else `restore` also has."""
+    """Settings that the command `restore` has too: size, view, sampling and more."""
     bundle: str
     """Path of the bundle."""
     model: str
@@ -36,9 +36,9 @@ class CatalogueSettings:
     segmenter: str | None = None
     """Path of SAM 2, which finds garments in boxes and refines the parser's masks; None to use masks as they are."""
     finds_masks: bool = False
-    """Whether photos without a mask need the parser or the segmenter, which are then loaded before the run."""
+    """Whether some photos have no mask; the segmenter, if given, is then loaded before the run."""
     parses: bool = False
-    """Whether some of these photos have no box either, and need the parser."""
+    """Whether some of these photos have no box either; the parser is then loaded before the run."""
     image_type: Literal["png", "webp"] = "png"
     """Type of the images of garments."""
     evidence: bool = True

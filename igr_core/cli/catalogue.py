@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("jinja2", "pyarrow")
 _SHOWN = 20
-"""Number of garments that failed whose errors are printed; the report has all."""
+"""Maximum number of failed garments whose errors are printed; the report lists all."""
 
 Source = Annotated[
     str,
@@ -65,14 +65,14 @@ Category = Annotated[
 Parser = Annotated[
     Path,
     typer.Option(
-        help="Human parser that finds garments without a mask, a folder in transformers' layout.",
+        help="Human parser (a folder in transformers' layout), which finds the garment in photos without a mask.",
         show_default="the included one",
     ),
 ]
 SegmenterPath = Annotated[
     Path | None,
     typer.Option(
-        help="SAM 2, which finds garments in boxes and refines the parser's masks: a folder or a file.",
+        help="SAM 2 (a folder or a file), which finds garments in boxes and refines the parser's masks.",
         show_default="off",
     ),
 ]
@@ -92,7 +92,9 @@ RayAddress = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, max=10_000, help="With --ray: copies of the model.", show_default="one per GPU or two CPUs"),
+    typer.Option(
+        min=1, max=10_000, help="With --ray: number of copies of the model.", show_default="one per GPU or two CPUs"
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also restore garments that earlier runs restored.")]
 RetryCrashed = Annotated[
@@ -168,7 +170,7 @@ def _check_options(
     evidence: bool, detail: str | None, min_evidence: float, workers: int | None, ray: str | None
 ) -> None:
     if not evidence and (detail is not None or min_evidence > 0):
-        raise UsageError("--detail and --min-evidence need the evidence: remove --no-evidence.")
+        raise UsageError("--detail and --min-evidence require --evidence: remove --no-evidence.")
     if workers is not None and ray is None:
         raise UsageError("--workers only works with --ray: use --batch to restore more garments at once here.")
 
@@ -186,7 +188,7 @@ def _items(source: str, masks: str | None, category: str) -> Items:
 
 
 def _check_models(items: Items, parser: Path, segmenter: Path | None) -> tuple[bool, bool]:
-    """Whether masks must be found, and with the parser; raises UsageError if a model that this needs is missing."""
+    """Whether any mask must be found, and whether this needs the parser; raises UsageError if a model is missing."""
     boxed = [photo.box is not None for item in items.items for photo in item.photos if not photo.mask]
     if any(boxed) and segmenter is None:
         raise UsageError("The table has boxes, which need SAM 2: use --segmenter with a folder or a file.")

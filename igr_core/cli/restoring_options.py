@@ -62,7 +62,7 @@ ViewMode = Annotated[
 ]
 KeepReference = Annotated[
     Keep,
-    typer.Option(help="Reference features to keep: those in and around the mask, which is faster, or all of them."),
+    typer.Option(help="Reference features to keep: near (those in and around the mask, which is faster) or all."),
 ]
 MinEvidence = Annotated[
     float,

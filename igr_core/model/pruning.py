@@ -16,7 +16,7 @@ from .pruning_config import Pruning
 _TOUCHED = 0.01
 """A cell belongs to the garment if the mask covers at least this fraction of it."""
 _MOST = 0.6
-"""Photos whose mask touches more than this fraction of the cells keep all tokens: such a mask is rarely right."""
+"""Photos whose mask touches more than this fraction of the cells keep all tokens; such a mask is rarely right."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def prune(features: dict[str, Tensor], mask: Tensor, pruning: Pruning) -> tuple[
     """Remove tokens that are far from the garment from reference features (R, N, C) by block name.
 
     `mask` (R, 1, h, w) has the latent's size, and is in 0..1. Returns the features, packed (1, T, C) in the blocks that
-    are pruned, and the cells that were kept. Photos whose mask covers most of the view keep all of their tokens.
+    are pruned, and the cells that were kept. Photos whose mask covers most or none of the view keep all of their
+    tokens.
     """
     if pruning.margin is None or not features:
         return features, {}
@@ -84,7 +85,7 @@ def prune(features: dict[str, Tensor], mask: Tensor, pruning: Pruning) -> tuple[
 
 
 def take(features: dict[str, Tensor], kept: Kept, rows: slice) -> tuple[dict[str, Tensor], Kept]:
-    """Some references of those that `prune` returned."""
+    """Select some of the references that `prune` returned."""
     chosen, chosen_kept = {}, {}
     for name, value in features.items():
         if name in kept:
@@ -97,7 +98,7 @@ def take(features: dict[str, Tensor], kept: Kept, rows: slice) -> tuple[dict[str
 
 
 def join(parts: Sequence[tuple[dict[str, Tensor], Kept]]) -> tuple[dict[str, Tensor], Kept]:
-    """References as `prune` returns them, in one: those of the first part, then those of the second, and so on."""
+    """Join references as `prune` returns them: those of the first part, then those of the second, and so on."""
     joined, joined_kept = {}, {}
     for name in parts[0][0]:
         shapes = {kept[name].shape for _, kept in parts if name in kept}

@@ -113,7 +113,7 @@ class Segmenter:
         )  # pred_masks (1, 1, M, h, w), iou_scores (1, 1, M)
         if not bool(torch.isfinite(outputs.pred_masks).all()):
             raise IGRError(
-                "The segmenter's result contains NaN or infinite values: its weights are damaged; copy the model again."
+                "The segmenter returned NaN or infinite values, so its weights are damaged: copy the model again."
             )
         masks = self._processor.post_process_masks(outputs.pred_masks, [(height, width)])[0]  # (1, M, H, W) bool
         return masks[0, :, None].float(), outputs.iou_scores[0, 0]

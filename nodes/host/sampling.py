@@ -66,7 +66,7 @@ class HostSampling:
 
 
 def check_latent(model: Any, samples: Tensor) -> None:
-    """Raise IGRError for latents that the model cannot denoise: of other channels, empty or not finite."""
+    """Raise IGRError for latents that the model cannot denoise: with a wrong shape, empty or not finite."""
     channels = model.get_model_object("latent_format").latent_channels
     if samples.ndim != 4 or samples.shape[1] != channels or 0 in samples.shape:
         raise IGRError(
@@ -89,8 +89,8 @@ def sample(
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers to latents (B, 4, h, w) as in a LATENT.
 
-    The sampler ddim with the paper's schedule gives the result of igr_core.sampling.loop.sample_latents. ComfyUI
-    handles progress, previews and interruptions.
+    The sampler ddim with the paper's schedule gives the same result as igr_core.sampling.loop.sample_latents.
+    ComfyUI handles progress, previews and interruptions.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     if settings.schedule == PAPER_SCHEDULE:
@@ -123,8 +123,8 @@ def sample(
 def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutConfig) -> Readout:
     """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` come from IGR Apply.
 
-    Gives the result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the
-    timesteps that are read.
+    Gives the same result as igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference
+    at the timesteps that are read.
     """
     sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     sigmas = sampling.sigmas[list(reading_timesteps(noise_config, config.steps))].cpu()

@@ -85,7 +85,7 @@ class FolderPhoto:
 
 @dataclass(frozen=True)
 class LeftToDo:
-    """Contents of the folder at the time of a run."""
+    """The photos of a folder at the start of a run: which to restore, which failed, and how many are done."""
 
     pairs: tuple[Pair, ...]
     """Photos to restore; without a folder of masks, `mask` is the photo itself."""

@@ -113,7 +113,7 @@ def test_stale_parts_of_every_file_and_no_others(tmp_path: Path, ended_process: 
 
 def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path):
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(IGRError, match=r"a\.txt cannot be written, because it is a folder: move it away"):
+    with pytest.raises(IGRError, match=r"a\.txt cannot be written, because it is a folder: rename or move it"):
         write(tmp_path / "a.txt", "new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 

@@ -1,4 +1,4 @@
-"""RMBG-1.4, an IS-Net (arXiv 2203.03041) that finds the foreground of an image, and images on white made with it."""
+"""RMBG-1.4, an IS-Net (arXiv 2203.03041) that finds the foreground of an image, and pasting images onto white."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Unit(nn.Module):
         self.bn_s1 = nn.BatchNorm2d(outputs)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of the same height and width."""
+        """Features with the image's height and width."""
         return F.relu(self.bn_s1(self.conv_s1(image)))
 
 
@@ -49,7 +49,7 @@ class ResidualU(nn.Module):
                 self.add_module(f"rebnconv{level}d", Unit(2 * inner, outer, dilation))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features of the same height and width."""
+        """Features with the image's height and width."""
         entry = self.rebnconvin(image)
         levels, hidden = [], entry
         for level in range(1, self.depth + 1):
@@ -110,7 +110,7 @@ def read_isnet(path: Path) -> IsNet:
 
 @torch.no_grad()
 def foreground(net: IsNet, image: Image.Image) -> Image.Image:
-    """Opacity of the foreground of an RGB image, L, from transparent at its least to opaque at its most probable.
+    """Foreground opacity (L) of an RGB image, scaled from 0 where foreground is least probable to 255 where it is most.
 
     Raises IGRError if the network returns NaN.
     """
@@ -119,7 +119,7 @@ def foreground(net: IsNet, image: Image.Image) -> Image.Image:
     found = net(F.interpolate(pixels, INPUT, mode="bilinear") / 255 - 0.5)
     found = F.interpolate(found, image.size[::-1], mode="bilinear")[0, 0]
     if not bool(torch.isfinite(found).all()):
-        raise IGRError(f"RMBG-1.4 returned NaN or infinite values: its weights are damaged; {AGAIN}.")
+        raise IGRError(f"RMBG-1.4 returned NaN or infinite values, so its weights are damaged: {AGAIN}.")
     low, high = found.min(), found.max()
     unit = (found - low) / (high - low) if bool(high > low) else torch.ones_like(found)
     return Image.fromarray((unit * 255).to(torch.uint8).cpu().numpy())
@@ -128,8 +128,8 @@ def foreground(net: IsNet, image: Image.Image) -> Image.Image:
 def on_white(image: Image.Image, opacity: Image.Image) -> Image.Image:
     """An RGB image pasted onto white with an opacity, RGB.
 
-    The opacity is applied twice, first to black and then to white, so soft edges become darker than they should: the
-    authors' code does the same.
+    The opacity is applied twice, first to black and then to white, so soft edges become darker than they should, as in
+    the authors' code.
     """
     cut = Image.new("RGBA", image.size, (0, 0, 0, 0))
     cut.paste(image, mask=opacity)

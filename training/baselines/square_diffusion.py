@@ -53,7 +53,7 @@ def to_image(decoded: Tensor) -> Image.Image:
     Raises IGRError for NaN and infinite values.
     """
     if not bool(torch.isfinite(decoded).all()):
-        raise IGRError("The network returned NaN or infinite values: its weights are damaged; download them again.")
+        raise IGRError("The network returned NaN or infinite values, so its weights are damaged: download them again.")
     unit = (decoded.float().cpu() + 1) / 2
     low, high = unit.min(), unit.max()
     unit = (unit - low) / max(float(high - low), _LEAST_RANGE)
@@ -62,7 +62,7 @@ def to_image(decoded: Tensor) -> Image.Image:
 
 
 class NoiseStream:
-    """Initial noise of the photos of a data set: consecutive draws from one generator, in the order of the data set.
+    """Initial noise for the photos of a data set: consecutive draws from one generator, in the order of the data set.
 
     On the CPU, this is the noise that the authors' code draws for these photos, in batches of any size.
     """
@@ -92,7 +92,7 @@ class Adapter(nn.Module):
     """Turns SigLIP tokens (B, N, C) into the context (B, M, C) of the UNet's cross-attention."""
 
     def __init__(self, tokens: int, slots: int, width: int, feed_forward: int | None) -> None:
-        """`feed_forward` is the inner width of a transformer layer in front; None for no such layer."""
+        """`feed_forward` is the inner width of a transformer layer before the projection; None for no such layer."""
         super().__init__()
         self.transformer = (
             nn.TransformerEncoderLayer(width, _HEADS, feed_forward, batch_first=True) if feed_forward else None
@@ -114,7 +114,7 @@ class Network:
     unet: UNet2DConditionModel
     """The denoiser, which predicts noise."""
     adapter: Adapter
-    """The adapter of its context."""
+    """The adapter that makes the denoiser's context."""
 
 
 def read_network(path: Path, transformer: bool, classes: bool) -> Network:
@@ -143,7 +143,7 @@ def read_network(path: Path, transformer: bool, classes: bool) -> Network:
 
 
 def read_siglip(weights: Path) -> Any:
-    """The vision model (transformers' SiglipVisionModel) of a SigLIP in the folder of its weight file, in float32.
+    """SigLIP's vision model (transformers' SiglipVisionModel) in the folder of its weight file, in float32.
 
     Raises IGRError for damaged files.
     """
@@ -151,7 +151,7 @@ def read_siglip(weights: Path) -> Any:
     try:
         model = SiglipVisionModel(SiglipVisionConfig(**config))
     except (TypeError, ValueError) as error:
-        raise IGRError(f"{weights.parent / 'config.json'} does not describe SigLIP ({error}).") from error
+        raise IGRError(f"{weights.parent / 'config.json'} does not describe SigLIP ({error}): {AGAIN}.") from error
     prefix = "" if any(name.startswith("vision_model.") for name in model.state_dict()) else "vision_model."
     own = {name.removeprefix(prefix): value for name, value in tensors.items()}
     model.load_state_dict(fitted(model, own, weights, torch.float32))
@@ -221,5 +221,5 @@ class SquareDiffusion(ABC):
         """Class label of each photo, (B,); None for a UNet without class embeddings."""
 
     def tokens(self, photos: Tensor) -> Tensor:
-        """SigLIP's last hidden states (B, N, C); values in -1..1 are what it expects."""
+        """SigLIP's last hidden states (B, N, C) for photos (B, 3, SIDE, SIDE) in -1..1."""
         return self.siglip(pixel_values=photos).last_hidden_state

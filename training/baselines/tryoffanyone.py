@@ -1,8 +1,8 @@
 """TryOffAnyone (ixarchakos/try-off-anyone, src/model/pipeline.py; arXiv 2412.08573): upper garments, from VITON-HD.
 
-An SD1.5 inpainting UNet without cross-attention, of which the transformer blocks were fine-tuned. Below the canvas on
-which it generates the garment, it sees the whole photo; the masked photo and the mask are further input channels. The
-photo is stretched to 384×512, and RMBG-1.4 removes the background of the result.
+An SD1.5 inpainting UNet without cross-attention, whose transformer blocks were fine-tuned. Below the canvas on which it
+generates the garment, it sees the whole photo; the masked photo and the mask are further input channels. The photo is
+stretched to 384×512, and RMBG-1.4 removes the background of the result.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Photo(NamedTuple):
 
 
 class SkippedAttention:
-    """A processor that returns its input, so that the block adds its normalised input instead of any attention."""
+    """A processor that returns its input, so that the block adds its normalised input instead of attention output."""
 
     def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The hidden states, unchanged."""
@@ -115,7 +115,7 @@ class TryOffAnyone:
 
     @torch.no_grad()
     def generate(self, items: Sequence[Item], photos: Sequence[Photo]) -> list[Image.Image]:
-        """Garments of SIZE on white; raises IGRError for NaN."""
+        """Garments of size SIZE on white; raises IGRError for NaN."""
         latents = self.sample(torch.stack([one.image for one in photos]), torch.stack([one.mask for one in photos]))
         return [self._finished(one) for one in latents]
 
@@ -159,7 +159,9 @@ class TryOffAnyone:
         """The image of a garment's latents (4, h, w), on white."""
         decoded = self.vae.decode(latents[None] / self.vae.config.scaling_factor).sample[0].float()
         if not bool(torch.isfinite(decoded).all()):
-            raise IGRError("The network returned NaN or infinite values: its weights are damaged; download them again.")
+            raise IGRError(
+                "The network returned NaN or infinite values, so its weights are damaged: download them again."
+            )
         pixels = ((decoded / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
         image = Image.fromarray(pixels.cpu().contiguous().numpy())
         return on_white(image, foreground(self.isnet, image))

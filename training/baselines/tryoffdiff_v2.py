@@ -1,8 +1,8 @@
 """TryOffDiff v2 (rizavelioglu/tryoffdiff, modeling/predict.py; arXiv 2504.13078): all categories, from DressCode.
 
-One model for all categories has class embeddings; there is also a model for each category. The adapter is a projection
-only. As in the authors' code, the initial noise is not scaled to Euler's first sigma, nor the UNet's input by sigma:
-the model was trained on unscaled sums of latent and noise.
+One model for all categories has class embeddings; there is also a model for each category. The adapter is only a
+projection. As in the authors' code, the initial noise is not scaled to Euler's first sigma, nor the UNet's input by
+sigma, because the model was trained on unscaled sums of latent and noise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .tryoffdiff import ENCODER, ENCODER_CONFIG
 from .weights import SD_VAE, TRYOFFDIFF, Published, load_scheduler, load_vae, model_folder
 
 Variant = Literal["multi", "upper", "lower", "dress"]
-"""The model of all categories, or of one."""
+"""The model for all categories, or for one."""
 TRAINED_ON: Mapping[Variant, tuple[str, ...]] = {
     "multi": CATEGORIES,
     "upper": ("upper",),
@@ -49,7 +49,7 @@ def files(variant: Variant) -> tuple[Published, ...]:
 
 
 class TryOffDiffV2(SquareDiffusion):
-    """TryOffDiff v2, sampled with Euler on Karras' sigmas."""
+    """TryOffDiff v2, sampled with Euler on Karras sigmas."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -61,7 +61,7 @@ class TryOffDiffV2(SquareDiffusion):
         return self.adapter(self.tokens(photos)), empty.expand(len(photos), -1, -1)
 
     def labels(self, items: Sequence[Item]) -> Tensor | None:
-        """The category's class, for the model of all categories."""
+        """The category's class, for the model for all categories; None for the others."""
         if self.unet.config.num_class_embeds is None:
             return None
         return torch.tensor([LABELS[item.category] for item in items], device=self.device)

@@ -74,8 +74,7 @@ def model_folder(repository: Repository, *parts: str) -> str:
 def find(folder: Path, files: Sequence[Published]) -> dict[Published, Path]:
     """Path of each file in the weights folder.
 
-    Raises IGRError that names a missing file, the address where it is published and its licence, and further missing
-    files.
+    Raises IGRError naming the first missing file, its address and its licence, and all other missing files.
     """
     if not folder.is_dir():
         raise IGRError(f"{folder} is not a folder: specify the folder that contains {files[0].path}.")
@@ -92,8 +91,8 @@ def find(folder: Path, files: Sequence[Published]) -> dict[Published, Path]:
         first, *rest = missing
         more = f"; also missing: {', '.join(file.path for file in rest)}" if rest else ""
         raise IGRError(
-            f"{folder / first.path} does not exist: get it from {first.repository.address} "
-            f"({first.repository.licence}), because nothing is downloaded{more}."
+            f"{folder / first.path} does not exist: download it from {first.repository.address} "
+            f"({first.repository.licence}){more}."
         )
     return found
 
@@ -110,7 +109,7 @@ def hashes(found: Mapping[Published, Path]) -> dict[str, str]:
 
 
 def filled(net: Net, tensors: Tensors, path: Path, dtype: torch.dtype = torch.float32) -> Net:
-    """A network on the meta device, with its tensors, in evaluation mode; raises IGRError naming a missing tensor."""
+    """Fill a network on the meta device with its tensors, in evaluation mode; raises IGRError naming a missing one."""
     net.load_state_dict(fitted(net, tensors, path, dtype), assign=True)
     return net.eval().requires_grad_(False)
 

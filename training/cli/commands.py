@@ -36,7 +36,7 @@ RenderedShareOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="Fraction of rendered photos for --kind mixed; half by default.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if available), cpu, cuda, cuda:1 …")]
-PrecisionOption = Annotated[Literal["fp32", "fp16", "bf16"], typer.Option(help="Number format of the weights.")]
+PrecisionOption = Annotated[Literal["fp32", "fp16", "bf16"], typer.Option(help="Data type of the weights.")]
 ViewOption = Annotated[
     Literal["whole", "focused"],
     typer.Option(help="The whole photo (as in the paper), or the garment and its surroundings."),

@@ -126,7 +126,9 @@ def tables(
         list[Path], typer.Argument(help="Experiment folders, as written by `python -m training evaluate run`.")
     ],
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
-    into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,
+    into: Annotated[
+        list[Path] | None, typer.Option(help="Markdown page in which to fill the markers; may be repeated.")
+    ] = None,
 ) -> None:
     """Print Tables 1 to 3 with the paper's numbers and the measured ones, each marked as such."""
     from igr_core.files import make_folder
@@ -163,7 +165,7 @@ def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, as written by `python -m training train`.")],
     out: Annotated[Path, typer.Option(help="PNG file.", callback=out_file)],
 ) -> None:
-    """Plot the training and held-out losses of training runs, including those with substituted conditions."""
+    """Plot the training and held-out losses of training runs, including the losses with substituted conditions."""
     from ..evaluation.reports.curves import loss_curves
 
     loss_curves(runs, out)

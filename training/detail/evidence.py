@@ -48,5 +48,7 @@ def cells(runs: Iterable[Compared]) -> tuple[Tensor, Tensor]:
         values.append(run.features[covered])
         labels.append(run.visible[covered].float())
     if not values:
-        raise IGRError("No run produced a map to fit the evidence to: train the model for longer.")
+        raise IGRError(
+            "The evidence cannot be fitted, because no garment has a map to its photo: train the model for longer."
+        )
     return torch.cat(values), torch.cat(labels)

@@ -172,7 +172,7 @@ class EncoderTask(nn.Module):
         return output.image_embeds.float(), output.hidden_states[-2].float()
 
     def similarity(self, crops: Tensor, flats: Tensor) -> Tensor:
-        """Scaled cosine similarity (B, B) of two sets of embeddings."""
+        """Scaled cosine similarity (B, B) between two sets of embeddings."""
         scale = self.logit_scale.clamp(max=4.6).exp()
         return scale * F.normalize(crops, dim=-1) @ F.normalize(flats, dim=-1).T
 

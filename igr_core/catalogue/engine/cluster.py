@@ -17,7 +17,7 @@ PATIENCE = 10.0
 
 
 def import_ray(what: str, *modules: str) -> Any:
-    """Import Ray and its `modules`; raises IGRError, with `what` needs it, if one is not installed."""
+    """Import Ray and its `modules`; raises IGRError, which says that `what` needs Ray, if one is missing."""
     try:
         import ray
 

@@ -14,12 +14,12 @@ from ..stages.restoring import Restored
 from ..table.items import Item
 
 AHEAD = 2
-"""Number of batches that are read before, or still to be written after, the one being restored."""
+"""Maximum number of batches read ahead of the one being restored, and of restored ones waiting to be written."""
 MEMORY = 1_000_000_000
-"""Number of bytes of photos from which no more are read before some are restored."""
+"""Bytes of photos in memory at which reading pauses until some are restored."""
 
 _FIRST = 4
-"""Number of garments that are read at the same time, and before the size of any is known."""
+"""Maximum number of garments read at the same time, and read before the size of any is known."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class _Reading:
         self._pool.shutdown(cancel_futures=True)
 
     def _read_ahead(self, taken: int) -> None:
-        """Begin to read more garments while there is room for them; those being read may be as large as the largest."""
+        """Start to read more garments while there is room, assuming that each is as large as the largest one so far."""
         while len(self._futures) < (self._most if self._largest else _FIRST):
             known = [sum(one.size for one in future.result()) for future in self._futures if _is_read(future)]
             expected = taken + sum(known) + self._largest * (len(self._futures) - len(known) + 1)

@@ -57,7 +57,7 @@ class Outcome:
     settings: str = ""
     """Settings of the run, as JSON."""
     inputs: str = ""
-    """Start of the SHA-256 of the garment's row or rows, by which a changed row is noticed."""
+    """Item.inputs of the garment's rows, to detect that a row has changed."""
 
     def to_json(self) -> bytes:
         """The outcome as JSON."""

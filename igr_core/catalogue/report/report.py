@@ -41,7 +41,7 @@ class Report:
         self.collect()
 
     def add(self, outcome: Outcome) -> None:
-        """Add an outcome, which replaces an earlier one of the same garment."""
+        """Add an outcome, replacing any earlier one of the same garment."""
         self.outcomes[outcome.name] = outcome
 
     def remove(self, names: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ def _as_csv(lines: Iterable[Outcome]) -> bytes:
     for one in lines:
         values = dataclasses.asdict(one)
         writer.writerow(_cell(values[name]) for name in COLUMNS)
-    return text.getvalue().encode("utf-8-sig")  # with the mark by which spreadsheets recognise UTF-8
+    return text.getvalue().encode("utf-8-sig")  # with the byte order mark by which spreadsheets recognise UTF-8
 
 
 def _cell(value: object) -> object:

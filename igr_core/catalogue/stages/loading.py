@@ -44,12 +44,12 @@ class Loaded:
 
     @property
     def size(self) -> int:
-        """Approximate number of bytes that the photos take."""
+        """Approximate size of the photos in memory, in bytes."""
         return sum(_size(one) for one in self.views)
 
 
 class Loading:
-    """Loads garments; a further photo that cannot be used is left out."""
+    """Loads garments; a photo that cannot be used is left out, unless it is the garment's first."""
 
     def __init__(self, settings: CatalogueSettings, output: Output) -> None:
         self._settings = settings
@@ -86,7 +86,7 @@ class Loading:
 
 
 def view_of(person: Tensor, mask: Tensor, category: str, settings: CatalogueSettings, name: str) -> GarmentView:
-    """The view of a photo (1, 3, H, W) with its mask (1, 1, h, w); raises IGRError with `name`.
+    """The view of a photo (1, 3, H, W) with its mask (1, 1, h, w); raises IGRError naming `name`.
 
     The original photo is kept only if its details will be transferred.
     """

@@ -39,8 +39,8 @@ class MaskFinder:
     def find(self, photo: Tensor, category: str, box: Box | None) -> FoundMask:
         """The mask of the garment of a category, or the object in a box, in a photo (1, 3, H, W) in 0..1.
 
-        Raises IGRError if there is no such garment, if the box is outside the photo, or if the model that is needed is
-        not among the settings.
+        Raises IGRError if there is no such garment, if the box is outside the photo, or if the model that this needs
+        was not given.
         """
         if box is not None:
             return self._in_box(photo, category, box)

@@ -83,7 +83,7 @@ class Restoring:
         device: str | torch.device = "cpu",
         restorer: GarmentRestorer | None = None,
     ) -> None:
-        """Load the bundle in half precision on a GPU, unless a `restorer` is passed. Raises IGRError as it does."""
+        """Load the bundle in half precision on a GPU, unless a `restorer` is passed; raises IGRError if that fails."""
         device = torch.device(device)
         dtype = torch.float16 if device.type == "cuda" else torch.float32
         self._settings = settings
@@ -141,7 +141,10 @@ class Restoring:
         ]
 
     def _ready(self, one: Loaded) -> _Ready:
-        """Find the masks that are missing; a further photo without a mask is left out. Raises IGRError."""
+        """Find the masks that are missing; photos for which this fails are left out.
+
+        Raises IGRError if it fails for the first photo.
+        """
         start, category = time.monotonic(), one.item.category
         views, warnings = [], list(one.warnings)
         for number, (given, photo) in enumerate(zip(one.views, one.photos, strict=True)):

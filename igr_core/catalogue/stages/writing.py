@@ -33,7 +33,7 @@ class Writing:
         self._folders = {name: output.folder(name) for name in names}
 
     def __call__(self, given: Sequence[Restored]) -> list[Outcome]:
-        """Write garments, and then one record of all. Raises CannotWrite if this fails, which ends a run."""
+        """Write garments, and then one record for all of them. Raises CannotWrite if this fails, which ends a run."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             outcomes = list(pool.map(self._write, given))
         self._folders[RECORDS].write(record_name([one.name for one in outcomes]), to_record(outcomes))

@@ -52,7 +52,7 @@ class Item:
 
     @property
     def inputs(self) -> str:
-        """Start of a SHA-256 that changes if the garment's category or one of its photos, masks or boxes does."""
+        """Start of the SHA-256 of the garment's category, and of each photo's path, mask path and box."""
         return hashlib.sha256(repr((self.category, self.photos)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -85,7 +85,8 @@ def items_of(rows: Sequence[Row], category: str = AUTO) -> Items:
             other = taken.setdefault(name_key(item.name), first.number)
             if other != first.number:
                 raise IGRError(
-                    f"Its files would overwrite those of row {other}, {item.name}: give one of the rows another name."
+                    f"The files of this row would overwrite those of row {other}, {item.name}: give one of the rows "
+                    "another name."
                 )
             items.append(item)
         except IGRError as error:
@@ -118,8 +119,8 @@ def _photo(row: Row, category: str) -> Photo:
         raise IGRError("The row has a mask and a box: keep one of them.")
     if (row.mask or row.box) and category == AUTO:
         raise IGRError(
-            f"The row has a {'mask' if row.mask else 'box'}, but no category: use upper, lower or full in its column "
-            "category, or as --category for all rows."
+            f"The row has a {'mask' if row.mask else 'box'}, but no category: set its column category to upper, "
+            "lower or full, or use --category for all rows."
         )
     return Photo(row.photo, row.mask, _box(row.box) if row.box else None)
 
@@ -127,7 +128,9 @@ def _photo(row: Row, category: str) -> Photo:
 def _box(text: str) -> Box:
     numbers = [float(one) for one in _NUMBER.findall(text)]
     if len(numbers) != 4:
-        raise IGRError(f"The box is {shown(text)}: use four numbers in pixels, such as 120 80 420 640 (x0 y0 x1 y1).")
+        raise IGRError(
+            f"The box {shown(text)} is not valid: use four numbers in pixels, such as 120 80 420 640 (x0 y0 x1 y1)."
+        )
     left, top, right, bottom = numbers
     return (left, top, right, bottom)
 
@@ -142,8 +145,10 @@ def _name(row: Row, given: str, category: str, several: set[str]) -> str:
         raise IGRError(
             f"The name {shown(name)} cannot be used for files: use letters, digits, hyphens and underscores."
         )
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        raise IGRError(f"The name has {len(name)} characters: use a shorter one in the column name.")
+    if (size := len(os.fsencode(name))) > LONGEST_NAME:
+        raise IGRError(
+            f"The name has {size} bytes, but can have at most {LONGEST_NAME}: use a shorter one in the column name."
+        )
     return name
 
 

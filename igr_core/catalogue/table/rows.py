@@ -67,8 +67,8 @@ def read_table(source: str, masks: str | None = None) -> Table:
     read = _read_csv if source.lower().endswith(".csv") else _read_parquet
     names, lines = read(source, data)
     if "photo" not in names:
-        found = f"the columns {', '.join(names)}" if names else "no columns"
-        raise IGRError(f"{source} has {found}, but needs photo: rename the column with the paths of the photos.")
+        found = f"has the columns {', '.join(names)}, but not photo" if names else "has no columns"
+        raise IGRError(f"{source} {found}: give the name photo to the column that contains the paths of the photos.")
     folder = source.rpartition("/")[0] if is_url(source) else os.path.dirname(source)
     rows = tuple(_row(number, line, folder) for number, line in enumerate(lines, 1))
     if not rows:
@@ -126,7 +126,7 @@ def _masks_by_name(masks: str | None) -> Callable[[str], tuple[str, str]]:
             exact.setdefault(stem(name), []).append(name)
             similar.setdefault(name_key(stem(name)), []).append(name)
     if not exact:
-        raise IGRError(f"--masks {masks} has no images: choose the folder that has the masks.")
+        raise IGRError(f"--masks {masks} has no images: choose the folder that contains the masks.")
 
     def mask_of(photo: str) -> tuple[str, str]:
         found = exact.get(stem(photo)) or similar.get(name_key(stem(photo)), [])

@@ -204,7 +204,7 @@ def test_a_run_that_is_stopped_keeps_what_is_done(tmp_path: Path, bundle: Path) 
 @pytest.mark.parametrize(
     ("more", "code", "sentence"),
     [
-        (("--min-evidence", 0.5), 2, "--detail and --min-evidence need the evidence: remove --no-evidence"),
+        (("--min-evidence", 0.5), 2, "--detail and --min-evidence require --evidence: remove --no-evidence"),
         (("--workers", 2), 2, "--workers only works with --ray"),
         (("--segmenter", "gone"), 2, "--segmenter gone does not exist"),
         (("--masks", "masks"), 1, "--masks only works with a folder of photos"),

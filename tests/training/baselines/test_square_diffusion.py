@@ -59,7 +59,7 @@ def test_images_are_stretched_to_the_whole_range() -> None:
 
 
 def test_nan_is_reported() -> None:
-    with pytest.raises(IGRError, match="NaN or infinite values: its weights are damaged"):
+    with pytest.raises(IGRError, match="NaN or infinite values, so its weights are damaged"):
         to_image(torch.full((3, 4, 4), torch.nan))
 
 

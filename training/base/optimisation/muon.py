@@ -21,7 +21,7 @@ class BatchedMuon(torch.optim.Muon):
     """
 
     dtype: torch.dtype = torch.float32
-    """Number format of the orthogonalisation: float32, or bfloat16 like torch, which is faster with bfloat16 units."""
+    """Data type of the orthogonalisation: float32, or bfloat16 like torch, which is faster with bfloat16 units."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -114,10 +114,10 @@ class RunFolder:
             ) from error
         for path in (self.path / name for name in FILES):
             if path.is_dir():
-                raise IGRError(f"{path} is a folder, but the run writes a file of this name: move it away.")
+                raise IGRError(f"{path} is a folder, but the run writes a file with this name: rename or move it.")
         board = self.path / "tensorboard"
         if os.path.lexists(board) and not board.is_dir():
-            raise IGRError(f"{board} is a file, but the run writes a folder of this name: move it away.")
+            raise IGRError(f"{board} is a file, but the run writes a folder with this name: rename or move it.")
 
     def close(self) -> None:
         """Flush the logs."""
@@ -146,7 +146,7 @@ def text_of(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise IGRError(f"{path} cannot be read ({error.strerror}): make it readable, or move it away.") from error
+        raise IGRError(f"{path} cannot be read ({error.strerror}): make it readable, or move it.") from error
 
 
 def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:

@@ -33,9 +33,9 @@ class PairEntry:
 
 
 class PairSource(ABC):
-    """A data set of pairs of person and garment; images are read on demand.
+    """A data set of person and garment images in pairs; images are read on demand.
 
-    Every method that reads a file raises IGRError with the name of a missing, unreadable or mismatched file.
+    Every method that reads a file raises IGRError naming the file if it is missing, unreadable or mismatched.
     """
 
     layout: str

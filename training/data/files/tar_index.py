@@ -142,7 +142,7 @@ def _choices(text: str, pattern: str) -> list[str]:
 
 def _check_count(count: int, pattern: str) -> None:
     if count > MAX_SHARDS:
-        raise IGRError(f"{pattern} names {count:,} tars: name at most {MAX_SHARDS:,}.")
+        raise IGRError(f"{pattern} expands to {count:,} tar files: use at most {MAX_SHARDS:,}.")
 
 
 def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:

@@ -73,7 +73,9 @@ class RowConfig(Ranged):
         if self.pictures and (self.photos > 1 or self.details):
             raise IGRError(f"Row {self.name!r} is a folder of images: photos and details need a bundle.")
         if (self.photos > 1 or self.details) and (self.reference_strength, self.image_prompt_strength) != (1.0, 1.0):
-            raise IGRError(f"Row {self.name!r} has photos or details: leave both strengths at 1.")
+            raise IGRError(
+                f"Row {self.name!r} sets photos or details: leave reference_strength and image_prompt_strength at 1."
+            )
         if not all((self.guidance, self.guidance_interval, self.sampler, self.reference_margin)):
             raise IGRError(f"Row {self.name!r} has an empty list of settings: use a list such as [1.5].")
         for start, end in self.guidance_interval:

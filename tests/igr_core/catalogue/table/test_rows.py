@@ -77,8 +77,8 @@ def test_photos_of_a_folder_are_matched_with_masks_and_with_their_garment(tmp_pa
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("image\na.jpg\n", "has the columns image, but needs photo: rename"),
-        ("", "has no columns, but needs photo: rename"),
+        ("image\na.jpg\n", "has the columns image, but not photo: give the name photo"),
+        ("", "has no columns: give the name photo"),
         ("photo\n", "has no rows below its header: add one row per garment"),
         ('photo\n"a.jpg\n', "cannot be read as a CSV file in UTF-8"),
     ],

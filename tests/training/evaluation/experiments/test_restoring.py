@@ -77,5 +77,5 @@ def test_details_are_moved_at_the_working_size(restorer: GarmentRestorer, subjec
 def test_photos_and_details_need_a_bundle_at_full_strength(extra: dict[str, object]) -> None:
     with pytest.raises(IGRError, match="photos and details need a bundle"):
         RowConfig("others", pictures="folder", **extra)  # type: ignore[arg-type]
-    with pytest.raises(IGRError, match="leave both strengths at 1"):
+    with pytest.raises(IGRError, match="leave reference_strength and image_prompt_strength at 1"):
         RowConfig("weak", bundle="igr-small", reference_strength=0.5, **extra)  # type: ignore[arg-type]
