@@ -15,7 +15,7 @@ from ..igr_core.photo.view import GarmentView, latent_mask
 from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
 from .host.networks import check_vae
 from .host.ui import note_entries
-from .schema import advanced, garment_category, schema
+from .schema import advanced, check_option, garment_category, schema
 from .sockets import Adapter, AdapterSocket, ReferenceSocket, ViewSocket
 
 
@@ -59,8 +59,7 @@ class IGRGarmNetEncode(io.ComfyNode):
         cls, adapter: Adapter, vae: Any, view: GarmentView, category: str, keep_reference: Keep = "near"
     ) -> io.NodeOutput:
         """Encode the garments in a view, and show the view's warnings."""
-        if keep_reference not in KEEP:  # ComfyUI does not check connected values
-            raise IGRError(f"keep_reference is {keep_reference!r}: choose {' or '.join(KEEP)}.")
+        check_option("keep_reference", keep_reference, KEEP)
         reference = encode(adapter, vae, view, category, KEEP[keep_reference])
         return io.NodeOutput(reference, ui=note_entries(cls, view.warnings_about(category)))
 

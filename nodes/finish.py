@@ -15,7 +15,7 @@ from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
 from .host.ui import note_entries
 from .images import to_image, to_photos
-from .schema import advanced, schema
+from .schema import advanced, check_option, schema
 from .sockets import ViewSocket
 
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
@@ -111,6 +111,8 @@ class IGRGarmentFinish(io.ComfyNode):
         view: GarmentView | None = None,
     ) -> io.NodeOutput:
         """Lay out the garments."""
+        check_option("aspect", aspect, (*ASPECTS, PHOTO_ASPECT))
+        check_option("background", background, (WHITE, COLOUR, TRANSPARENT))
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
         warnings: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from ..igr_core.photo.view import GarmentView
 from ..igr_core.photo.view_report import report_view
 from .host.ui import preview
 from .images import to_image
-from .schema import schema
+from .schema import check_option, schema
 from .sockets import ViewSocket
 
 UNKNOWN = "unknown"
@@ -58,6 +58,7 @@ class IGRGarmentPreview(io.ComfyNode):
     @classmethod
     def execute(cls, view: GarmentView, category: str) -> io.NodeOutput:
         """Draw and describe the view, and show both on the node."""
+        check_option("category", category, (UNKNOWN, *CATEGORIES))
         overlay = to_image(draw_view(view))
         report = report_view(view, None if category == UNKNOWN else category)
         shown = preview(cls, [overlay], report.warnings, report.measures)

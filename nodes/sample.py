@@ -14,7 +14,7 @@ from ..igr_core.sampling.schedule import draw_noise
 from .host import sampling
 from .host.networks import check_denoiser
 from .images import check_finite
-from .schema import advanced, schema
+from .schema import advanced, check_option, schema
 
 MAX_SEED = 2**63 - 1
 """Maximum seed, which leaves space for the seeds of a batch below torch's limit."""
@@ -134,6 +134,9 @@ class IGRSample(io.ComfyNode):
         guidance_end: float = 1.0,
     ) -> io.NodeOutput:
         """Sample with ComfyUI."""
+        check_option("preset", preset, (CUSTOM, *PRESETS))
+        check_option("sampler", sampler, sampling.sampler_names())
+        check_option("schedule", schedule, sampling.schedule_names())
         check_denoiser(model)
         sampling.check_latent(model, latent["samples"])
         if preset == CUSTOM:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from comfy_api.latest import io
 
+from ..igr_core.errors import IGRError
 from ..igr_core.model.config import CATEGORIES
 
 CATEGORY = "IGR"
@@ -22,6 +23,16 @@ def schema(**fields: Any) -> io.Schema:
 def advanced(kind: Callable[..., Any], *args: Any, **fields: Any) -> Any:
     """An optional input with a default, which newer versions of ComfyUI may collapse."""
     return _known(kind, *args, advanced=True, optional=True, **fields)
+
+
+def check_option(name: str, value: Any, options: Iterable[str]) -> None:
+    """Raise IGRError if the value of a list is not one of its options.
+
+    ComfyUI only checks values that are chosen on the node, not those of connected nodes.
+    """
+    *others, last = options
+    if value not in (*others, last):
+        raise IGRError(f"{name} is {value!r}: choose {', '.join(others)} or {last}.")
 
 
 def garment_category() -> Any:

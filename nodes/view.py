@@ -15,7 +15,7 @@ from ..igr_core.photo.overlay import overlay
 from ..igr_core.photo.view import make_view
 from .host.ui import preview
 from .images import to_image, to_masks, to_photos
-from .schema import advanced, schema
+from .schema import advanced, check_option, schema
 from .segmentation.without_mask import STOP, WHOLE, masks_without_input, options
 from .sockets import Adapter, AdapterSocket, ViewSocket
 
@@ -162,6 +162,8 @@ class IGRGarmentView(io.ComfyNode):
         largest_only: bool = False,
     ) -> io.NodeOutput:
         """Prepare the view, and show it on the node."""
+        check_option("view", view, VIEWS)
+        check_option("without_mask", without_mask, options())
         photos = to_photos(person)
         masks, note = to_masks(mask, photos), ""
         given = masks is not None

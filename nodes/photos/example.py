@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ...igr_core.photo.images import load_mask, load_photo
 from ..host.ui import preview
 from ..images import to_image
-from ..schema import garment_category_output, schema
+from ..schema import check_option, garment_category_output, schema
 from .shipped import EXAMPLES, GARMENTS
 
 
@@ -47,6 +47,7 @@ class IGRExamplePerson(io.ComfyNode):
     @classmethod
     def execute(cls, garment: str) -> io.NodeOutput:
         """Load a shipped example, and show it on the node."""
+        check_option("garment", garment, GARMENTS)
         photo, mask, category = GARMENTS[garment]
         image = to_image(load_photo(EXAMPLES / photo))
         return io.NodeOutput(image, load_mask(EXAMPLES / mask)[:, 0], category, ui=preview(cls, [image]))

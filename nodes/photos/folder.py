@@ -19,7 +19,7 @@ from ...igr_core.text import plain
 from ..host.folders import input_root, output_root
 from ..host.ui import preview, progress, skipped
 from ..images import to_image
-from ..schema import advanced, garment_category_output, schema
+from ..schema import advanced, check_option, garment_category_output, schema
 from .catalogue import (
     FROM_TABLE,
     NO_MASKS,
@@ -179,6 +179,7 @@ class IGRPhotoFolder(io.ComfyNode):
         cls, photos: str, masks: str, category: str, limit: int, save_to: str = SAVE_TO, again: bool = False
     ) -> io.NodeOutput:
         """Load the photos that are left to do."""
+        check_option("category", category, (*CATEGORIES, FROM_TABLE))
         found = left_to_do(_open(photos, masks, save_to), category, again)
         wanted = min(limit or len(found.pairs), len(found.pairs))
         loaded, failed = load_photos(found, wanted, progress(max(wanted, 1)))

@@ -20,7 +20,7 @@ from ..host.locking import turn
 from ..host.segmentation import LoadedParser, LoadedSegmenter, load_parser
 from ..host.ui import preview, progress
 from ..images import to_image, to_photos
-from ..schema import garment_category_output, schema
+from ..schema import check_option, garment_category_output, schema
 from ..sockets import ParserSocket, SegmenterSocket
 from .cache import Cache, state
 from .store import STORE
@@ -125,6 +125,7 @@ class IGRGarmentByCategory(io.ComfyNode):
         cls, person: Tensor, parser: LoadedParser, category: str, segmenter: LoadedSegmenter | None = None
     ) -> io.NodeOutput:
         """Find the garment, and show it on the node."""
+        check_option("category", category, (AUTO, *CATEGORIES))
         photos = to_photos(person)
         show = progress(len(photos) * (1 if segmenter is None else 2))
         masks, category = parse(parser, photos, category, show)

@@ -21,7 +21,7 @@ from ..host.locking import turn
 from ..host.segmentation import LoadedSegmenter
 from ..host.ui import editor_entries, note_entries, progress, shown_before_errors
 from ..images import to_image, to_photos
-from ..schema import schema
+from ..schema import check_option, schema
 from ..sockets import BoxSocket, SegmenterSocket
 from .cache import digest, state
 from .prompts import prompts_of_photos, rough_masks
@@ -157,6 +157,7 @@ class IGRGarmentSegment(io.ComfyNode):
         box: Any = None,
     ) -> io.NodeOutput:
         """Segment the garment, and show the photo in the editor, even if nothing is marked on it yet."""
+        check_option("candidates", candidates, CHOICES)
         photos = to_photos(person)
         shown = editor_entries(cls, to_image(photos[:1]), digest(photos[:1]))
         with shown_before_errors(cls, shown):

@@ -62,6 +62,37 @@ def with_latent(kind: str, **inputs: Any) -> Graph:
     return with_inputs({**restore(), "other": node(kind, **inputs)}, "sample", latent=["other", 0])
 
 
+def with_option(at: str, name: str, graph: Graph | None = None) -> Graph:
+    """An option that a connected node gives, which the host does not check."""
+    graph = {**(graph or restore()), "odd": node("ProbeText", text="odd")}
+    return with_inputs(graph, at, **{name: ["odd", 0]})
+
+
+def finished(**inputs: Any) -> Graph:
+    """The graph with a finished garment."""
+    given = {"aspect": "3:4", "margin": 0.05, "background": "white", **inputs}
+    return {
+        **restore(),
+        "finish": node("IGRGarmentFinish", image=["decode", 0], **given),
+        "look": node("PreviewImage", images=["finish", 0]),
+    }
+
+
+OPTIONS = {
+    "view of the bundle": (with_option("view", "view"), "IGRGarmentView: IGRError: view is 'odd': choose"),
+    "without a mask": (with_option("view", "without_mask"), "IGRGarmentView: IGRError: without_mask is 'odd': choose"),
+    "category": (with_option("encode", "category"), "IGRGarmNetEncode: IGRError: Unknown category 'odd': choose"),
+    "kept features": (with_option("encode", "keep_reference"), "keep_reference is 'odd': choose near or all"),
+    "preset": (with_option("sample", "preset"), "IGRSample: IGRError: preset is 'odd': choose custom, "),
+    "sampler": (with_option("sample", "sampler"), "IGRSample: IGRError: sampler is 'odd': choose "),
+    "schedule": (with_option("sample", "schedule"), "IGRSample: IGRError: schedule is 'odd': choose "),
+    "aspect": (
+        with_option("finish", "aspect", finished()),
+        "aspect is 'odd': choose 3:4, ",
+    ),
+    "background": (with_option("finish", "background", finished()), "background is 'odd': choose white, "),
+    "example": (with_option("person", "garment"), "IGRExamplePerson: IGRError: garment is 'odd': choose upper, "),
+}
 NAN = float("nan")
 RUN_ERRORS = {
     "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
@@ -104,14 +135,7 @@ RUN_ERRORS = {
         "IGRApply: IGRError: image_prompt_strength is nan",
     ),
     "start nan": (with_inputs(restore(), "apply", start_percent=NAN), "IGRApply: IGRError: start_percent is nan"),
-    "margin nan": (
-        {
-            **restore(),
-            "finish": node("IGRGarmentFinish", image=["decode", 0], aspect="3:4", margin=NAN, background="white"),
-            "look": node("PreviewImage", images=["finish", 0]),
-        },
-        "IGRGarmentFinish: IGRError: margin is nan: give a number from 0 to 0.4",
-    ),
+    "margin nan": (finished(margin=NAN), "IGRGarmentFinish: IGRError: margin is nan: give a number from 0 to 0.4"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -154,6 +178,13 @@ def broken_bundles(server: Server) -> None:
 @pytest.mark.parametrize("case", RUN_ERRORS)
 def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
     graph, sentence = RUN_ERRORS[case]
+    with pytest.raises(PromptFailed, match=sentence):
+        server.run(graph)
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_options_from_connected_nodes_are_checked(server: Server, case: str) -> None:
+    graph, sentence = OPTIONS[case]
     with pytest.raises(PromptFailed, match=sentence):
         server.run(graph)
 

@@ -44,6 +44,26 @@ class Stacked:
         return out
 
 
+class Anything(str):
+    """A type that the host accepts for every input, as the nodes of many packs have."""
+
+    def __ne__(self, other):
+        return False
+
+
+class ProbeText:
+    """Text as an output of any type."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"default": ""})}}
+
+    def give(self, text):
+        return (text,)
+
+
 def nudge(out, q, k, v, extra_options, weight):
     return weight * v.mean(1, keepdim=True)
 
@@ -370,6 +390,7 @@ NODE_CLASS_MAPPINGS = {
     "ProbeHalves": ProbeHalves,
     "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
+    "ProbeText": ProbeText,
     "ProbeTiles": ProbeTiles,
     "ProbeValues": ProbeValues,
     "ProbeWatched": ProbeWatched,
