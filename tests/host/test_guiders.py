@@ -106,7 +106,7 @@ def test_feature_maps_that_another_node_resizes_are_refused(server: Server) -> N
         upscale_method="bicubic",
     )
     graph = guided(Case(cfg(model=["shrink", 0]), more={"shrink": shrink}))
-    with pytest.raises(PromptFailed, match="IGRError: A layer of the UNet has 88 tokens.*remove the node that resizes"):
+    with pytest.raises(PromptFailed, match="IGRError: A layer of the UNet has 88 tokens.*remove what resizes"):
         server.latents(with_inputs(graph, "load", bundle=SMALL), LATENT)
 
 
