@@ -215,6 +215,10 @@ class TrainConfig(Ranged):
     """Dropped conditions."""
     min_snr_gamma: Positive | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
+    noise_shift: Annotated[float, Range(0.01, 100)] = 1.0
+    """Shift s of the random timesteps towards noise, as in Stable Diffusion 3 (arXiv 2403.03206, section 5.3.2): each
+    t, a fraction of the process, becomes s t / (1 + (s - 1) t). With 3, half of them are above 0.75; 1 for uniform
+    timesteps (paper)."""
     key_from_query: bool = False
     """Initialise W_k with W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
     steps: Count = 1000

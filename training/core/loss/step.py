@@ -48,6 +48,7 @@ class StepLosses:
             step_generator(config.seed * 1_000, step),
             config.data.draws_per_pair,
             config.min_snr_gamma,
+            config.noise_shift,
             part=(part, self.parts),
         )
 
