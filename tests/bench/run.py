@@ -145,10 +145,18 @@ def table(report: dict[str, Any], order: Order) -> str:
         found = [_times(ratios(report, order.steps, one, other, column)) for column in columns]
         lines.append([label, against, *found, target if isinstance(target, str) else target.get(gpu, "")])
     step = statistics.median(clock for clock, _ in report["times"]["igr"]) / order.steps
-    load = ["click to first step: load, view, encode, apply, step", "one step of IGR Sample"]
-    load += [f"{report['load'] / step:.2f}× ({report['load']:.3g} s)", *([] if gpu else [""]), ""]
+    click, blank = "click to first step: load, view, encode, apply, step", [""] * len(columns)
+    lines.append([click, "one step of IGR Sample", _once(report["click"], step), *blank])
+    lines.append(
+        [
+            "loading the bundle, from the page cache",
+            "click to first step",
+            _once(report["loading"], report["click"]),
+            *blank,
+        ]
+    )
     titles = ["time of", "against", *columns.values(), "target"]
-    return "\n".join((_markdown(titles, [*lines, load]), _memory(report), _caption(report, order)))
+    return "\n".join((_markdown(titles, lines), _memory(report), _caption(report, order)))
 
 
 def _memory(report: dict[str, Any]) -> str:
@@ -193,6 +201,11 @@ def _times(found: list[float]) -> str:
     """The median, with minimum and maximum if there are several values."""
     spread = f" ({min(found):.2f}–{max(found):.2f})" if len(found) > 1 else ""
     return f"{statistics.median(found):.2f}×{spread}"
+
+
+def _once(seconds: float, other: float) -> str:
+    """The ratio of two times that were measured once, and the first of them."""
+    return f"{seconds / other:.2f}× ({seconds:.3g} s)"
 
 
 def _megabytes(amounts: dict[str, int], one: str, other: str) -> str:

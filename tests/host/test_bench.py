@@ -38,7 +38,7 @@ def test_a_tiny_bench_fills_every_row(tmp_path: Path) -> None:
     done = bench("--tiny", "--steps", "2", "--rounds", "1", "--into", str(page))
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if "×" in line and line.startswith("|")]
-    assert len(rows) == len(TIMES) + len(PEAKS) + 2  # and the rows for the click and GarmNet's weights
+    assert len(rows) == len(TIMES) + len(PEAKS) + 3  # and the rows for the click, loading and GarmNet's weights
     numbers = [float(number) for row in rows for number in re.findall(r"([^ |]+)×", row)]
     assert len(numbers) >= len(rows) and all(math.isfinite(number) and number > 0 for number in numbers)
     assert page.read_text(encoding="utf-8") == PAGE.replace("old", done.stdout.strip())
