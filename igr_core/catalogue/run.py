@@ -73,6 +73,8 @@ def plan(
         if before is None or before.status == FAILED or before.inputs != item.inputs:
             left.append(item)
             changed += [item.name] if before is not None and before.status != FAILED else []
+        elif before.status in DONE and before.photos < len(item.photos):  # some could not be used: perhaps now they can
+            left.append(item)
         elif before.status == CRASHED:
             crashed += not retry_crashed
             left += [item] if retry_crashed else []

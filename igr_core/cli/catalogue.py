@@ -245,15 +245,19 @@ def _run_all(
 def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str) -> bool:
     """Run with a progress bar on stderr; exit with 130 when interrupted. Returns whether a garment failed."""
     from ..catalogue.report.contact_sheet import SHEET
+    from ..catalogue.report.outcome import DONE
     from ..catalogue.run import run
 
     counts, failed, start = Counter[str](), dict[str, str](), time.monotonic()
+    earlier, photos, partial = dict(report.outcomes), {item.name: len(item.photos) for item in todo.left}, 0
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with _stopped_by_signal(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("garments", total=len(todo.left) + len(todo.invalid))
 
         def on_outcome(outcome: Outcome) -> None:
+            nonlocal partial
             counts[outcome.status] += 1
+            partial += outcome.status in DONE and outcome.photos < photos[outcome.name]
             if outcome.error:
                 failed[outcome.name] = outcome.error
             progress.advance(bar)
@@ -262,12 +266,15 @@ def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str
             run(todo, report, output, engine, f"Catalogue {source.rstrip('/').rpartition('/')[2]}", on_outcome)
         except KeyboardInterrupt:
             progress.stop()
-            done = sum(counts.values())
+            done = sum(report.outcomes.get(name) not in (None, earlier.get(name)) for name in photos)
             echo_line(
                 f"Stopped after {done:,} garments: run the same command to continue, without --overwrite.", err=True
             )
             raise typer.Exit(130) from None
     _show(counts, failed, todo, time.monotonic() - start, output.root.at(SHEET))
+    if partial:
+        what = "1 garment was" if partial == 1 else f"{partial:,} garments were"
+        echo_line(f"Note: {what} restored without some of the photos; the report says why.", err=True)
     return bool(failed)
 
 

@@ -81,17 +81,18 @@ def _run(
     rows = ray.data.from_items([{"data": pickle.dumps(list(one))} for one in batches], override_num_blocks=len(batches))
     shared = {"settings": settings, "output": output}
     threads = max(1, cpus // most)
+    tasks = ray.data.TaskPoolStrategy
     done = (
-        rows.map_batches(load, batch_size=1, num_cpus=_READ_CPUS, concurrency=2 * most, fn_kwargs=shared)
+        rows.map_batches(load, batch_size=1, num_cpus=_READ_CPUS, compute=tasks(2 * most), fn_kwargs=shared)
         .map_batches(
             restoring,
             batch_size=1,
             num_cpus=_RESTORE_CPUS,
             num_gpus=1 if gpus else 0,
-            concurrency=(1, most),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
             fn_constructor_kwargs={**shared, "device": device, "threads": threads},
         )
-        .map_batches(write, batch_size=1, num_cpus=_WRITE_CPUS, concurrency=most, fn_kwargs=shared)
+        .map_batches(write, batch_size=1, num_cpus=_WRITE_CPUS, compute=tasks(most), fn_kwargs=shared)
     )
     for block in done.iter_batches(batch_size=None, batch_format="numpy"):
         for outcomes in block["data"]:

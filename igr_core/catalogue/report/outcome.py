@@ -33,7 +33,7 @@ class Outcome:
     photo: str
     """Path or URL of the garment's first photo."""
     photos: int = 1
-    """Number of the garment's photos; 0 for a row that is not valid."""
+    """Number of photos that it was restored from, or of all its photos; 0 for a row that is not valid."""
     category: str = ""
     """upper, lower or full; empty if it was not found."""
     image: str = ""

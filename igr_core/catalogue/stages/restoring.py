@@ -54,6 +54,8 @@ class Restored:
     """Whether the garment crashes its workers."""
     seconds: float = 0.0
     """Time for its masks and restoration, including its share of its batch."""
+    left_out: int = 0
+    """Number of its photos that could not be used."""
 
     @property
     def name(self) -> str:
@@ -71,6 +73,8 @@ class _Ready:
     """Views of one photo each, all different."""
     warnings: tuple[str, ...]
     seconds: float
+    left_out: int
+    """Number of photos that could not be used."""
 
 
 class Restoring:
@@ -162,7 +166,8 @@ class Restoring:
             views.append(given)
             warnings += given.warnings
         distinct = tuple(dict.fromkeys(warnings))
-        return _Ready(one, category, tuple(different_views(views)), distinct, time.monotonic() - start)
+        left_out = len(one.item.photos) - len(views)
+        return _Ready(one, category, tuple(different_views(views)), distinct, time.monotonic() - start, left_out)
 
     def _sample(self, ready: Sequence[_Ready]) -> tuple[Tensor, Sequence[Evidence | None]]:
         own = self._settings.restore
@@ -208,6 +213,7 @@ class Restoring:
             tuple(warnings),
             note,
             seconds=seconds,
+            left_out=one.left_out,
         )
 
     def _failed(self, one: _Ready, error: Exception) -> Restored:

@@ -77,7 +77,7 @@ class Writing:
             one.name,
             status,
             one.item.photos[0].path,
-            len(one.item.photos),
+            len(one.item.photos) - one.left_out,
             one.category,
             image,
             map_name,

@@ -166,7 +166,9 @@ def _place(location: str, folder: str) -> str:
 
 def _read_csv(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        text = data.decode("utf-8-sig")
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets use that of the country
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         return [name.strip() for name in reader.fieldnames or ()], list(_stripped(reader))
     except (UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{source} cannot be read as a CSV file in UTF-8 ({error}): save it again.") from error

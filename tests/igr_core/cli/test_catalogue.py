@@ -69,6 +69,21 @@ def test_a_garment_is_restored_again_if_its_row_changes(tmp_path: Path, bundle: 
     assert Report(Output(str(tmp_path / "out"))).outcomes["b"].category == "lower"
 
 
+def test_a_garment_is_restored_again_when_a_photo_that_was_missing_is_there(tmp_path: Path, bundle: Path) -> None:
+    table = write_table(tmp_path, ["a", "b"], missing="b")
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(["photo,mask,category,garment", *(line[:-1] + "g" for line in lines[1:])]) + "\n")
+    result = run(table, bundle)
+    assert result.exit_code == 0 and "1 restored, 0 failed" in result.stdout
+    assert "Note: 1 garment was restored without some of the photos; the report says why." in result.stderr
+    assert Report(Output(str(tmp_path / "out"))).outcomes["g"].photos == 1
+    write_pair(tmp_path, "b.png")
+    result = run(table, bundle)
+    assert "1 restored, 0 failed" in result.stdout and "Note:" not in result.stderr
+    assert Report(Output(str(tmp_path / "out"))).outcomes["g"].photos == 2
+    assert "0 restored, 1 already done" in run(table, bundle).stdout
+
+
 def test_rows_that_are_gone_leave_no_failures_in_the_report(tmp_path: Path, bundle: Path) -> None:
     table = write_table(tmp_path, "abc", missing="c")
     run(table, bundle)
@@ -197,7 +212,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done(tmp_path: Path, bundle: Path) 
     table = write_table(tmp_path, "abcdefgh")
     result = killed(table, bundle, "SIGTERM")
     assert result.returncode == 130, result.stderr
-    assert "run the same command to continue" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        "Stopped after 4 garments: run the same command to continue" in result.stderr
+        and "Traceback" not in result.stderr
+    )
     assert statuses(tmp_path) == dict.fromkeys("abcd", "restored") and not files(tmp_path / "out" / BEGUN)
 
 

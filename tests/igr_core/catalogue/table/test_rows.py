@@ -26,6 +26,17 @@ def test_paths_are_relative_to_the_table_and_others_are_kept(tmp_path: Path) -> 
     assert found.unused == ("price",)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_separators_of_other_countries_are_understood(tmp_path: Path, separator: str) -> None:
+    table = write_csv(
+        tmp_path,
+        'photo,box,name\r\n/a.jpg,1 2 3 4,"a, b"\r\n'.replace(",", separator, 2)
+        .replace("jpg,", f"jpg{separator}")
+        .replace("4,", f"4{separator}"),
+    )
+    assert read_table(table).rows == (Row(1, "/a.jpg", box="1 2 3 4", name="a, b"),)
+
+
 def test_a_table_in_the_current_folder_has_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_csv(tmp_path, "photo\na.jpg\n")
