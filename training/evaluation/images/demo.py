@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import skimage.data
@@ -15,8 +15,8 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
-from igr_core.photo.view import make_view
-from igr_core.restore.detailed import Detailing, restore_detailed
+from igr_core.photo.view import GarmentView, join_views, make_view
+from igr_core.restore.detailed import Detailing, presented
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.loop import Progress as StepProgress
 from igr_core.sampling.presets import Sampling
@@ -34,6 +34,8 @@ FLIGHT_SUIT = (
 COLUMNS = ("person", "mask", "restored", "with details", "truth")
 ENLARGED = 2
 """Size of the garment with the photo's details, relative to the model's size."""
+BATCH = 8
+"""Number of garments that are restored together."""
 PAGE_WIDTH = 1120
 """Width in pixels of the image for a page, which shows it at half this width."""
 CELL = (288, 384)
@@ -98,37 +100,46 @@ def astronaut() -> Subject:
     return Subject("upper-astronaut", "upper", person, mask, None)
 
 
-def restore_example(
+def restore_examples(
     restorer: GarmentRestorer,
-    subject: Subject,
+    subjects: Sequence[Subject],
     folder: Path,
     sampling: Sampling,
     on_step: StepProgress | None = None,
-) -> Example:
-    """Write a subject's images into `folder`, then restore the garment from them as from a user's files."""
+) -> list[Example]:
+    """Write the images of subjects into `folder`, and restore all garments in one batch, as from a user's files."""
     model = restorer.info.model
-    names = ("person", "mask", "restored", "detailed", "truth")
-    paths = {name: folder / f"{subject.name}-{name}.png" for name in names}
-    _save(subject.person, paths["person"])
-    _save(subject.mask, paths["mask"])
-    if subject.truth is not None:
-        _save(_resized(subject.truth, model.native_size), paths["truth"])
-    view = make_view(
-        load_photo(paths["person"]),
-        load_mask(paths["mask"]),
-        model.native_size,
-        model.view,
-        model.image_encoder.image_size,
-    )
+    views = [_view(restorer, subject, folder) for subject in subjects]
+    joined = join_views([replace(view, photo=None, photo_mask=None) for view in views])
+    categories, seeds = [subject.category for subject in subjects], [0] * len(subjects)
     if model.garmnet is None:
-        restored, detailed = restorer.restore(view, subject.category, sampling, progress=on_step), None
+        images = restorer.restore(joined, categories, sampling, seed=seeds, progress=on_step)
+        details: list[Tensor | None] = [None] * len(subjects)
     else:
+        images, evidence = restorer.restore_with_evidence(joined, categories, sampling, seed=seeds, progress=on_step)
         detailing = Detailing((ENLARGED * model.native_size[0], ENLARGED * model.native_size[1]))
-        found = restore_detailed(restorer, [view], subject.category, detailing, sampling, progress=on_step)
-        restored, detailed = found.candidates[0].image, found.image
-        save_image(paths["detailed"], detailed)
-    save_image(paths["restored"], restored)
-    return Example(subject, restored, detailed)
+        details = [
+            presented(image, seen, view, detailing).image
+            for image, seen, view in zip(images.split(1), evidence, views, strict=True)
+        ]
+    examples = [Example(*one) for one in zip(subjects, images.split(1), details, strict=True)]
+    for one in examples:
+        save_image(folder / f"{one.subject.name}-restored.png", one.restored)
+        if one.detailed is not None:
+            save_image(folder / f"{one.subject.name}-detailed.png", one.detailed)
+    return examples
+
+
+def _view(restorer: GarmentRestorer, subject: Subject, folder: Path) -> GarmentView:
+    """The view of a subject's photo, after it was written into the folder and read again."""
+    model = restorer.info.model
+    person, mask = folder / f"{subject.name}-person.png", folder / f"{subject.name}-mask.png"
+    _save(subject.person, person)
+    _save(subject.mask, mask)
+    if subject.truth is not None:
+        _save(_resized(subject.truth, model.native_size), folder / f"{subject.name}-truth.png")
+    crop_size = model.image_encoder.image_size
+    return make_view(load_photo(person), load_mask(mask), model.native_size, model.view, crop_size)
 
 
 def contact_sheet(examples: Sequence[Example]) -> Image.Image:
@@ -153,15 +164,15 @@ def run_demo(
     restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, sampling: Sampling
 ) -> tuple[Path, list[Example]]:
     """Restore garments, with a progress bar on stderr; returns the contact sheet's path and the examples."""
-    examples = []
-    with tqdm(total=len(subjects) * sampling.steps, unit="step", leave=False) as bar:
-        for number, subject in enumerate(subjects, start=1):
-            bar.set_description(f"restoring garment {number} of {len(subjects)}")
+    examples: list[Example] = []
+    batches = [subjects[start : start + BATCH] for start in range(0, len(subjects), BATCH)]
+    with tqdm(total=len(batches) * sampling.steps, desc="restoring", unit="step", leave=False) as bar:
 
-            def on_step(_done: int, _total: int) -> None:
-                bar.update()
+        def on_step(_done: int, _total: int) -> None:
+            bar.update()
 
-            examples.append(restore_example(restorer, subject, out, sampling, on_step))
+        for batch in batches:
+            examples += restore_examples(restorer, batch, out, sampling, on_step)
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
     return sheet, examples
