@@ -148,7 +148,7 @@ def test_level_shape_follows_the_unet_down() -> None:
     assert [level_shape(n, (32, 24)) for n in (768, 192, 48)] == [(32, 24), (16, 12), (8, 6)]
     assert level_shape(6 * 5, (12, 9)) == (6, 5)
     with pytest.raises(
-        IGRError, match="has 100 tokens, which match no level of a latent of 24×32 cells: remove the node"
+        IGRError, match="has 100 tokens, which match no level of a latent of 24×32 cells: remove what resizes"
     ):
         level_shape(100, (32, 24))
 

@@ -119,5 +119,7 @@ def test_a_name_that_is_taken_is_found_before_the_first_step(config: TrainConfig
     else:
         path.unlink(missing_ok=True)
         path.mkdir()
-    with pytest.raises(IGRError, match=rf"{name} is a (folder|file), but the run writes a (file|folder) of this name"):
+    with pytest.raises(
+        IGRError, match=rf"{name} is a (folder|file), but the run writes a (file|folder) with this name"
+    ):
         train_run(replace(config, steps=7), run, None, False, lambda _: None)
