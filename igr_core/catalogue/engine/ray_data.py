@@ -27,7 +27,10 @@ from ..table.items import Item
 from .cluster import connect, import_ray
 
 Block = dict[str, Any]
-"""A batch as Ray Data passes it: one row with a pickled list of garments, all repeated after a crash."""
+"""A batch as Ray Data passes it: one row with a pickled list of garments, all repeated after a crash.
+
+Only this module's own functions pickle them, on the cluster's machines; nothing is unpickled from a file.
+"""
 _READ_CPUS, _WRITE_CPUS, _RESTORE_CPUS = 0.25, 0.2, 0.5
 """CPUs reserved for a task of each stage. They differ because Ray Data would otherwise join the stages, and are below 1
 so that stages never wait for each other's CPU."""
