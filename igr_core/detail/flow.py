@@ -13,7 +13,8 @@ from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 _MOST_POINTS = 1200
-"""Maximum number of cells to fit the map to, most certain first; the solver's time is cubic in this number."""
+"""Maximum number of cells to fit the map to; the most certain ones are used, and the solver's time is cubic in their
+number."""
 _FEWEST_POINTS = 6
 """Minimum number of cells needed to fit the map."""
 _ROUNDS = 4
@@ -71,7 +72,7 @@ def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:
         robust = (1 + (distance / _DISAGREEMENT) ** 2) ** -2
     residual = np.linalg.norm(fitted - found, axis=1)
     grid = torch.from_numpy(fitted / scale).T.reshape(2, height, width).float()
-    return Flow(grid, torch.from_numpy(residual).reshape(height, width).float(), _stretch(grid))
+    return Flow(grid, torch.from_numpy(residual).reshape(height, width).float(), stretch(grid))
 
 
 def _centres(height: int, width: int) -> Floats:
@@ -80,8 +81,8 @@ def _centres(height: int, width: int) -> Floats:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def _stretch(place: Tensor) -> Tensor:
-    """Determinant of the map's derivative, (h, w), with central differences."""
+def stretch(place: Tensor) -> Tensor:
+    """Determinant of the map's derivative, (h, w), computed with central differences."""
     height, width = place.shape[1:]
     across = torch.gradient(place, spacing=1 / width, dim=2)[0]
     down = torch.gradient(place, spacing=1 / height, dim=1)[0]

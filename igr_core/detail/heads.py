@@ -10,11 +10,11 @@ from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
-"""Heads at levels with more cells are not read, because an attention map has the square of this number of entries."""
+"""Heads at levels with more cells are not read, because the size of an attention map is the square of this number."""
 
 
 def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[int, int]) -> ReadoutConfig:
-    """The heads to read at a latent's (height, width): those fitted to the bundle, or else default_readout's.
+    """The heads to read for a latent of shape (height, width): those fitted to the bundle, or else default_readout's.
 
     `blocks` are as in default_readout. Raises IGRError if the bundle has no GarmNet or lacks one of the heads, or if
     the size is too large.
@@ -27,10 +27,10 @@ def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:
-    """Every head at the finest small enough level of the middle and up blocks, for bundles that store no readout.
+    """Every head at one level of the middle and up blocks, for bundles that store no readout.
 
-    `blocks` are the names of the denoiser's self-attentions in the order of a forward pass; `latent_shape` is height
-    and width. Raises IGRError if all levels are too large.
+    The level is the finest one with at most MOST_CELLS cells. `blocks` are the names of the denoiser's self-attentions
+    in the order of a forward pass; `latent_shape` is (height, width). Raises IGRError if all levels are too large.
     """
     levels = len(config.block_out_channels)
     upward = [name for name in blocks if name.startswith(("mid_block", "up_blocks"))]
@@ -49,7 +49,7 @@ def readable(
 ) -> ReadoutConfig:
     """A readout without the heads at levels that are too large for this latent size.
 
-    Raises IGRError naming a head that the model does not have, or if no head is left.
+    Raises IGRError if the model lacks one of the heads, which the message names, or if no head is left.
     """
     levels, kept = len(config.block_out_channels), []
     for head in readout.heads:

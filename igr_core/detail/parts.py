@@ -21,7 +21,7 @@ _LEAST = 0.02
 _SHORTEST_LEG = 0.12
 """Minimum height of the gap between the legs, and of the part above the gap, as a fraction of the garment's height."""
 _HEMS = 0.9
-"""Highest row, as a fraction of the garment's height, that may show only the longer leg."""
+"""Fraction of the garment's height from the top below which a row may show only the longer leg."""
 
 Mask = NDArray[np.bool_]
 Run = tuple[int, int]

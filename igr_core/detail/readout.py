@@ -37,7 +37,7 @@ class Correspondence:
     """(n, h, w) in 0..1: fraction of that photo's attention inside its mask."""
 
     def cpu(self) -> Correspondence:
-        """The same values in main memory."""
+        """A copy with all tensors on the CPU."""
         return Correspondence(**{name: value.cpu() for name, value in vars(self).items()})
 
 
@@ -45,7 +45,7 @@ class Readout:
     """Collects the attention of chosen heads over a few calls of the denoiser with B garments."""
 
     def __init__(self, config: ReadoutConfig, latent_shape: tuple[int, int], count: int) -> None:
-        """`latent_shape` is height and width; `count` is B. The config's heads must belong to the model."""
+        """`latent_shape` is (height, width), and `count` is B. The heads in `config` must exist in the model."""
         self.config, self.latent_shape, self.count = config, latent_shape, count
         self.blocks = tuple(dict.fromkeys(head.block for head in config.heads))
         """The blocks to record."""
@@ -61,7 +61,7 @@ class Readout:
 
     @torch.no_grad()
     def add(self, notes: Mapping[str, Sequence[Noted]]) -> None:
-        """Add the notes of one call, whose row i belongs to garment i."""
+        """Add the notes of one call; row i of its batch belongs to garment i."""
         if self._shape == (0, 0):
             self._shape = max(
                 (self._level(noted) for block in self.blocks for noted in notes[block]), default=self._shape
@@ -79,9 +79,10 @@ class Readout:
         return 1 if self._logits[0] is None else self._logits[0].shape[1] // cells
 
     def correspondences(self, masks: Sequence[Tensor]) -> list[Correspondence]:
-        """The result for each garment; `masks` has one tensor per garment, its photos' masks in the view, (n, 1, H, W).
+        """The correspondence between each garment and its photos.
 
-        Raises IGRError if no attention to a reference was read.
+        `masks` has one tensor (n, 1, H, W) per garment: the masks of its photos, as in the view. Raises IGRError if no
+        attention to a reference was read.
         """
         found = []
         for logits, mass, weight, mask in zip(self._logits, self._mass, self._weight, masks, strict=True):
@@ -104,8 +105,8 @@ class Readout:
         photos, rest = divmod(noted.reference_key.shape[1] if noted.cells is None else noted.whole, tokens)
         if photos == 0 or rest:
             raise IGRError(
-                "The garment was sampled at another size than its reference, so the attention does not show where its "
-                "parts are in the photo: read the latent before it is enlarged or reduced."
+                "The garment was sampled at a different size from its reference, so the attention does not show where "
+                "its parts are in the photo: read the latent before it is enlarged or reduced."
             )
         scaled = query / width**0.5
         to_reference = scaled @ reference.T  # (N, T), where T = n * N if no token was pruned

@@ -49,7 +49,7 @@ def seen_fraction(visible: Tensor, alpha: Tensor) -> float:
 
 
 def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
-    """Names of the parts that were mostly invented, such as `left sleeve`, those with the largest invented area first.
+    """Names of the parts that were mostly invented, such as `left sleeve`, ordered by invented area, largest first.
 
     Sleeves and legs have names of their own; the rest of the garment is divided into nine parts of its bounding box,
     such as `bottom right`. Left and right refer to the image. Small parts are left out.
@@ -95,6 +95,13 @@ def describe(visible: Tensor, alpha: Tensor) -> str:
     everything = hidden > _NEARLY_ALL
     where = f", mostly the {_listed(regions[:3])}" if regions and not everything else ""
     return f"{hidden:.0%} of the garment was not visible{where}."
+
+
+def numbered(sentences: list[str]) -> list[str]:
+    """Sentences on several garments, with the number of each garment; a single sentence is returned unchanged."""
+    if len(sentences) == 1:
+        return sentences
+    return [f"Garment {number}: {sentence}" for number, sentence in enumerate(sentences, 1)]
 
 
 def _listed(names: list[str]) -> str:

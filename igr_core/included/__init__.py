@@ -10,3 +10,6 @@ INCLUDED_SEGMENTER = INCLUDED_BUNDLE.with_name("segmenter")
 """The small SAM 2, a folder in transformers' layout."""
 INCLUDED_PARSER = INCLUDED_BUNDLE.with_name("parser")
 """The small human parser, a folder in transformers' layout."""
+
+INCLUDED_FLATTENER = INCLUDED_BUNDLE.with_name("flattener.safetensors")
+"""The network that lays garments out flat."""

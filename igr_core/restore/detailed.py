@@ -12,23 +12,26 @@ from torch import Tensor
 from ..detail.candidates import agreement, ranked
 from ..detail.evidence import Evidence
 from ..detail.report import describe, evidence_map, seen_fraction
-from ..detail.transfer import Transfer, source_photos, transfer_details
+from ..detail.transfer import Transfer, transfer_details
+from ..detail.warping import source_photos
+from ..flatten.flat import complete
 from ..photo.view import GarmentView, join_views, shows_again
 from ..ranges import Range, Ranged
 from ..sampling.loop import Progress
 from ..sampling.presets import PAPER, Sampling
 from .background_removal import garment_alpha
+from .flattened import FlatRestored, restore_flat
 from .restorer import GarmentRestorer
 
 
 @dataclass(frozen=True)
 class Detailing(Ranged):
-    """What to do beyond a plain restoration."""
+    """Settings for a restoration with candidates or with details from the photos."""
 
     size: tuple[int, int] | None = None
     """Width and height to which the garment is enlarged with the photos' details; None leaves it as restored."""
     transfer: Transfer = Transfer()
-    """How details are moved."""
+    """Settings of the transfer of details."""
     candidates: Annotated[int, Range(1, 64)] = 1
     """Number of seeds to try; the result that agrees best with the photos is kept."""
 
@@ -45,6 +48,8 @@ class Candidate:
     """Evidence for the image."""
     score: float
     """Agreement with the photos, 0..1."""
+    flat: FlatRestored | None = None
+    """The photos' pixels, laid out flat; None if it was restored from noise."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Detailed:
     """One sentence on what was not visible."""
     candidates: tuple[Candidate, ...]
     """All candidates, best first."""
+    opacity: Tensor | None = None
+    """(1, 1, h, w) in 0..1, the garment's exact opacity, if it is known."""
 
 
 def restore_detailed(
@@ -73,18 +80,19 @@ def restore_detailed(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Detailed:
-    """Restore the garment that all `views` show, each of one photo and all at the same size; repeated ones count once.
+    """Restore the garment shown in `views`, which have one photo each and the same size; repetitions are skipped.
 
-    Raises IGRError as GarmentRestorer.restore_with_evidence does.
+    A restorer with a flattener starts from the photos' pixels, laid out flat. Raises IGRError as restore_flat and
+    GarmentRestorer.restore_with_evidence do.
     """
     view = join_views(different_views(views))
     found = _candidates(restorer, view, category, detailing.candidates, sampling, seed, progress)
-    image, visible, seen, note = presented(found[0].image, found[0].evidence, view, detailing)
-    return Detailed(image, visible, seen, note, found)
+    shown = presented(found[0].image, found[0].evidence, view, detailing, found[0].flat)
+    return Detailed(*shown[:4], found, shown.opacity)
 
 
 def different_views(views: Sequence[GarmentView]) -> list[GarmentView]:
-    """Views of one photo each, without those that show the same as an earlier one."""
+    """The views, each of one photo, without those whose photo and mask are the same as an earlier view's."""
     return [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
 
 
@@ -99,10 +107,27 @@ class Presented(NamedTuple):
     """Fraction of the garment's area that was visible."""
     note: str
     """One sentence on what was not visible."""
+    opacity: Tensor | None = None
+    """(1, 1, h, w) in 0..1, the garment's exact opacity, if it is known."""
 
 
-def presented(restored: Tensor, evidence: Evidence, view: GarmentView, detailing: Detailing) -> Presented:
-    """Present a restored garment (1, 3, H, W): its evidence map and, if wanted, the details of its photos' `view`."""
+def presented(
+    restored: Tensor, evidence: Evidence, view: GarmentView, detailing: Detailing, flat: FlatRestored | None = None
+) -> Presented:
+    """Present a restored garment (1, 3, H, W): its evidence map and, if requested, the details of its photos' `view`.
+
+    With `flat`, the outline is exact, the evidence of a pixel is the fraction of it that comes from a photo, and an
+    enlarged image has the photos' resolution.
+    """
+    if flat is not None:
+        own = flat.flat
+        shown = own.shown
+        image, opacity = restored, own.opacity
+        if detailing.size is not None:
+            large = flat.garment.laid_out(detailing.size)
+            image, opacity = complete(large, flat.restored)[None], large.opacity
+        seen = seen_fraction(shown, own.opacity)
+        return Presented(image, shown[None], seen, describe(shown, own.opacity), opacity[None])
     alpha = garment_alpha(restored)
     visible = evidence_map(evidence, alpha[0])
     image = restored
@@ -127,6 +152,20 @@ def _candidates(
     conditions = restorer.conditions(view, [category], photos)
     found = []
     for number in range(count):
+        if restorer.flattener is not None:
+            (flat,) = restore_flat(
+                restorer,
+                restorer.flattener,
+                view,
+                category,
+                sampling,
+                seed=seed + number,
+                photos=photos,
+                conditions=conditions,
+                progress=_part(progress, number, count),
+            )
+            found.append(Candidate(seed + number, flat.finished()[None], flat.garment.evidence, flat.score, flat))
+            continue
         images, (evidence,) = restorer.restore_with_evidence(
             view,
             category,
@@ -142,7 +181,7 @@ def _candidates(
 
 
 def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
-    """Turn the progress of run `number` into that of all `count` runs."""
+    """Turn the progress of run `number` into the progress of all `count` runs."""
     if progress is None:
         return None
     report: Callable[[int, int], None] = progress

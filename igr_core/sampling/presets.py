@@ -21,9 +21,9 @@ class Sampling(Ranged):
     guidance: Guidance = 1.5
     """Classifier-free guidance scale (Eq. 2); 1 disables it, which halves the cost of a step."""
     guidance_start: Share = 0.0
-    """Fraction of the denoising process after which guidance is on (Kynkäänniemi et al. 2024)."""
+    """Point in the denoising process, as a fraction, at which guidance starts (Kynkäänniemi et al. 2024)."""
     guidance_end: Share = 1.0
-    """Fraction of the denoising process after which guidance is off."""
+    """Point in the denoising process, as a fraction, at which guidance ends."""
     sampler: Sampler = "ddim"
     """Sampler that takes the steps."""
 
@@ -48,7 +48,7 @@ PRESETS: dict[Preset, Sampling] = {
 
 
 def chosen(preset: Preset, *changes: Any) -> Sampling:
-    """A preset's settings, changed by values in the order of Sampling's fields; None keeps the preset's.
+    """A preset's settings, with `changes` in the order of Sampling's fields; None keeps the preset's value.
 
     Raises IGRError for a value out of its range.
     """

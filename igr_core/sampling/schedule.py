@@ -77,18 +77,21 @@ def is_guided(timestep: int, config: NoiseConfig, start: float, end: float) -> b
 
 
 Seeds = int | Sequence[int]
-"""The seed of the first image, from which image i has the seed + i, or one seed per image."""
+"""The seed of the first image, in which case image i uses seed + i, or one seed per image."""
 
 
 def draw_noise(shape: Sequence[int], seed: Seeds) -> Tensor:
-    """Noise (B, C, h, w) in float32; each image has a seed of its own, so a batch equals single runs."""
+    """Noise (B, C, h, w) in float32; each image has its own seed, so a batch gives the same results as single runs.
+
+    Seeds are taken modulo 2^64, so that the largest is followed by 0.
+    """
     seeds = range(seed, seed + shape[0]) if isinstance(seed, int) else seed
-    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(one)) for one in seeds]
+    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(one % 2**64)) for one in seeds]
     return torch.stack(rows)
 
 
 def shifted(seed: Seeds, by: int) -> Seeds:
-    """Seeds that differ from these by a number."""
+    """The seeds, each shifted by a number."""
     return seed + by if isinstance(seed, int) else [one + by for one in seed]
 
 
@@ -98,8 +101,23 @@ def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:
     return tuple(int(last * (2 * number + 1) / (2 * count)) for number in reversed(range(count)))
 
 
-def noised(latent: Tensor, config: NoiseConfig, timestep: int) -> Tensor:
-    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1), with the same noise for all."""
+def noised(latent: Tensor, config: NoiseConfig, timestep: int, noise: Tensor | None = None) -> Tensor:
+    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1); by default, all have the same
+    noise."""
     kept = float(alphas_cumprod(config)[timestep])
-    noise = draw_noise((1, *latent.shape[1:]), READING_SEED).to(latent)
-    return kept**0.5 * latent + (1 - kept) ** 0.5 * noise
+    noise = draw_noise((1, *latent.shape[1:]), READING_SEED) if noise is None else noise
+    return kept**0.5 * latent + (1 - kept) ** 0.5 * noise.to(latent)
+
+
+def keep_clean(
+    latent: Tensor, predicted: Tensor, clean: Tensor, keep: Tensor, config: NoiseConfig, timestep: int
+) -> Tensor:
+    """A prediction (B, C, h, w) whose clean estimate is `clean` where `keep` (B, 1, h, w) is 1, for inpainting.
+
+    Source: RePaint (Lugmayr et al. 2022), applied to the clean estimate as ComfyUI does.
+    """
+    signal = float(alphas_cumprod(config)[timestep])
+    own = clean_estimate(latent, predicted, signal, config.prediction_type)
+    mixed = keep * clean + (1 - keep) * own
+    noise = (latent - signal**0.5 * mixed) / (1 - signal) ** 0.5
+    return signal**0.5 * noise - (1 - signal) ** 0.5 * mixed if config.prediction_type == "v_prediction" else noise

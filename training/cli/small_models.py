@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from igr_core.text import counted
+
 from ..base.config_files import load_config
 from .commands import (
     DataOption,
@@ -66,7 +68,8 @@ def measure_vae(
     typer.echo(f"{path}, {sha256(path)[:16]}: PSNR on garment pixels in {held_out}, dB")
     for name, values in vae.by_kind(autoencoder, DrawnPairs(held_out), count, config).items():
         found = mean_interval(values)
-        typer.echo(f"{name:18} {found.mean:.2f} (95%: {found.low:.2f} to {found.high:.2f}), {len(values)} pairs")
+        interval = f"{found.low:.2f} to {found.high:.2f}"
+        typer.echo(f"{name:18} {found.mean:.2f} (95%: {interval}), {counted(len(values), 'pair')}")
 
 
 def train_image_encoder(
@@ -124,7 +127,7 @@ def measure_parser(
     from ..small_models.parser.scores import parser_scores
 
     rows, labels = parser_scores(HumanParser.from_folder(folder), count, records=records)
-    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
+    typer.echo(f"{folder}, {counted(count, 'photo')}, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     typer.echo(format_overlaps("garment", [row.overlap for row in rows]))
     for category in sorted({row.category for row in rows}):
         if len(its := [row.overlap for row in rows if row.category == category]) > 1:
@@ -179,6 +182,49 @@ def measure_segmenter(
     from ..small_models.segmenter.scores import all_scores
 
     scores = all_scores(Segmenter.from_folder(folder), count, records=records)
-    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
+    typer.echo(f"{folder}, {counted(count, 'photo')}, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     for name, values in scores.items():
         typer.echo(format_overlaps(name, values))
+
+
+def train_flattener(
+    config: Annotated[Path, typer.Argument(help="YAML file with a FlattenerTraining config.")],
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the network that lays garments flat with CONFIG; an interrupted run resumes from its last checkpoint."""
+    from ..small_models.flattener import training as flattener
+    from ..small_models.part_training import changed
+
+    settings = load_config(flattener.FlattenerTraining, config)
+    settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
+    typer.echo("Held out: " + _format_scores(flattener.train(settings, device)))
+
+
+def measure_flattener(
+    path: Annotated[Path, typer.Argument(help="flattener.safetensors.")],
+    held_out: Annotated[
+        Path,
+        typer.Option(help="Folder of held-out pairs, as written by `python -m training data draw --correspondence`."),
+    ],
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs.")] = 300,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure how exactly the network in PATH finds each part of the garment in held-out photos."""
+    from igr_core.device import choose_device
+    from igr_core.files import sha256
+    from igr_core.flatten.model_file import load_flattener
+
+    from ..data.contract.seeds import HELD_OUT_START
+    from ..small_models.flattener.scores import flattener_scores
+    from ..small_models.flattener.training import Corpus
+
+    network = load_flattener(path, choose_device(device))
+    pairs = Corpus(str(held_out), network.config.size, count)
+    if min(pairs.pairs.seeds) < HELD_OUT_START:
+        typer.echo(f"Note: {held_out} has seeds below {HELD_OUT_START}, which may have been trained on.", err=True)
+    typer.echo(f"{path}, {sha256(path)[:16]}, {counted(len(pairs), 'pair')}:")
+    typer.echo(_format_scores(flattener_scores(network, pairs.batches(8))))

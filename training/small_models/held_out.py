@@ -30,7 +30,7 @@ class HeldOutPhoto:
     """A photo and its garment."""
 
     seed: int
-    """Seed that it was made from."""
+    """Seed that the photo was made from."""
     photo: Image.Image
     """The photo, RGB."""
     mask: np.ndarray
@@ -53,7 +53,7 @@ def held_out_photos(
     start: int = HELD_OUT_START,
     records: str | None = None,
 ) -> Iterator[HeldOutPhoto]:
-    """Draw `count` photos of `size` = (width, height) from held-out seeds, as `data draw` does.
+    """Draw `count` photos of `size` (width, height) from held-out seeds, as `data draw` does.
 
     With `records`, a folder or URL, the first `count` photos of its held-out records are dressed instead; raises
     IGRError if there are fewer.
@@ -70,7 +70,9 @@ def held_out_photos(
 def _rendered(count: int, size: tuple[int, int], records: str) -> Iterator[HeldOutPhoto]:
     pairs = RenderedPairs(records, split="test")
     if len(pairs) < count:
-        raise IGRError(f"{records} has {len(pairs)} held-out photos, not {count}: choose a smaller --count.")
+        raise IGRError(
+            f"{records} has only {len(pairs)} held-out photos, but {count} were requested: choose a smaller --count."
+        )
     for index in range(count):
         pair, parsed = pairs.pair(index), parsed_photo(pairs, index, size)
         mask = np.asarray(resized(pair.garment_mask, size, Image.Resampling.NEAREST)) > 127

@@ -21,6 +21,7 @@ from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 from igr_core.ranges import Count, Range, Share, Weight
+from igr_core.text import counted
 
 from ..base.hardware import autocast
 from ..base.parts import parameter_count
@@ -29,7 +30,7 @@ from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
 from ..base.train_config import Few
 from ..data.caches.drawn import DrawnPairs
-from ..prepared.fits import check_seeds
+from ..prepared.fits import check_pairs_apart, check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
 
 Cells = Annotated[int, Range(1, 128)]
@@ -220,7 +221,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
 
 
 def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
-    """Each patch of images (B, 3, S, S) with patch_detail pixels per side: (B, patches, 3 patch_detail²)."""
+    """The patches of images (B, 3, S, S), reduced to patch_detail pixels per side: (B, patches, 3 patch_detail²)."""
     shape = config.image_encoder
     side = shape.image_size // shape.patch_size * config.patch_detail
     small = F.interpolate(pixels, (side, side), mode="area")
@@ -253,13 +254,17 @@ def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -
 
 def train(config: ImageEncoderTraining, device: str = "cpu") -> dict[str, float]:
     """Train or resume a run; returns the final held-out measurements."""
-    run, place = RunFolder(config.run), choose_device(device)
-    check_seeds(DrawnPairs(config.data).seeds, f"draw others than those of {config.data}")
+    place = choose_device(device)
+    pairs = DrawnPairs(config.data)
+    check_seeds(pairs.seeds, f"draw pairs other than those in {config.data}")
+    check_pairs_apart(pairs.names, DrawnPairs(config.held_out).names, config.held_out)
+    run = RunFolder(config.run)
     corpus = Corpus(config.data, config)
     held_out = Corpus(config.held_out, config, corpus.words)
     seed_everything(config.seed)
     task = EncoderTask(config, corpus.words).to(place)
-    tqdm.write(f"{config.run}: {parameter_count(task.tower.parameters()) / 1e6:.2f} M parameters, {len(corpus)} pairs.")
+    millions = parameter_count(task.tower.parameters()) / 1e6
+    tqdm.write(f"{config.run}: {millions:.2f} M parameters, {counted(len(corpus), 'pair')}.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(corpus), (config.batch,), generator=step_generator(config.seed, step))

@@ -17,7 +17,8 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.json_text import read_json
 from igr_core.model.config import to_json
 
-from ..base.parts import parameter_count
+from ..base.outputs import check_kept
+from ..base.parts import check_finite, parameter_count
 from ..base.provenance import noted_commands, noted_revisions, versions
 from .part_training import PartTraining
 
@@ -40,6 +41,12 @@ def save_model_folder(
         path.write_text(json.dumps(summary, indent=2) + "\n")
 
 
+def check_start_kept(written: Path, folder: str | None) -> None:
+    """Raise UsageError if a run that writes to `written` would replace the finished model in `folder` (init)."""
+    if folder is not None:
+        check_kept(written / "model.safetensors", "--run", [Path(folder) / "model.safetensors"])
+
+
 def take_weights(model: PreTrainedModel, folder: str | None, name: str) -> dict[str, Any] | None:
     """Copy a finished model's weights into `model`, and return its summary from the file `name`; None without a folder.
 
@@ -48,7 +55,7 @@ def take_weights(model: PreTrainedModel, folder: str | None, name: str) -> dict[
     if folder is None:
         return None
     try:
-        if not Path(folder).is_dir():  # anything else would be looked up on a hub
+        if not Path(folder).is_dir():  # transformers would look up anything else on a hub
             raise FileNotFoundError("no such folder")
         given, report = type(model).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -59,9 +66,10 @@ def take_weights(model: PreTrainedModel, folder: str | None, name: str) -> dict[
             f"init: {folder} cannot be loaded ({why}): name the folder of a finished model, or omit init."
         ) from error
     weights = given.state_dict()
+    check_finite(weights, f"init: {folder}", "name an intact model, or omit init")
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     if any(report.values()) or {name: weight.shape for name, weight in weights.items()} != shapes:
-        raise IGRError(f"init: {folder} has another shape than this config's model: use another folder, or omit init.")
+        raise IGRError(f"init: {folder} differs in shape from this config's model: use another folder, or omit init.")
     model.load_state_dict({name: weight.to(model.dtype) for name, weight in weights.items()})
     return read_json(Path(folder) / name, "use an intact folder as init")
 

@@ -1,4 +1,4 @@
-"""The training loop for the small models: VAE, image encoder, parser and segmenter."""
+"""The training loop for the small models: VAE, image encoder, flattener, parser and segmenter."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ..base.run.resume import check_same_run, is_lowered
 from ..base.run.run_folder import RunFolder
 from ..base.run.state import check_training, json_entry
 from ..base.train_config import Decay, Few, Precision, Rate
+from .same_inputs import input_hashes, same_inputs
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class PartTraining(Ranged):
     batch: Few = 8
     """Samples per step."""
     optimizer: OptimizerName = "muon"
-    """`muon` for kernels and matrices with AdamW for the rest, or `adamw` for everything."""
+    """`muon`: Muon for kernels and matrices, AdamW for the rest; `adamw`: AdamW for everything."""
     learning_rate: Rate = 0.001
     """Peak learning rate, reached after the warm-up."""
     warmup: CountOrNone = 50
@@ -108,7 +109,7 @@ def train_part(
     the module in checkpoints. Raises IGRError for a loss or gradient that is not finite; the last checkpoint is kept.
     """
     with run.locked():
-        _train(config, run, key, module, loss, measure)
+        _train(config, run, key, module, loss, measure, input_hashes(config))
 
 
 def _train(
@@ -118,13 +119,14 @@ def _train(
     module: nn.Module,
     loss: Callable[[int], dict[str, Tensor]],
     measure: Callable[[int], dict[str, float]],
+    inputs: dict[str, str],
 ) -> None:
     optimizer = build_optimizer(
         module.named_parameters(), config.optimizer, config.learning_rate, weight_decay=config.weight_decay
     )
     average = Average(module, config.ema_decay)
     first = 0
-    if (found := load_latest(run, check=partial(_check_state, config, run, key, module))) is not None:
+    if (found := load_latest(run, check=partial(_check_state, config, inputs, run, key, module))) is not None:
         first = found.step
         module.load_state_dict(found.state[key])
         with peaks_kept(optimizer):
@@ -152,16 +154,20 @@ def _train(
                 "optimizer": optimizer.state_dict(),
                 "average": average.state_dict(),
                 "config": json.dumps(to_json(config)),
+                "inputs": json.dumps(inputs),
             }
             save_checkpoint(run, done, state, config.keep)
     average.swap()
 
 
-def _check_state(config: PartTraining, run: RunFolder, key: str, module: nn.Module, state: dict[str, Any]) -> None:
+def _check_state(
+    config: PartTraining, inputs: dict[str, str], run: RunFolder, key: str, module: nn.Module, state: dict[str, Any]
+) -> None:
     """Raise IGRError if a checkpoint's run has another config, and DamagedError if its state is incomplete."""
     before = json_entry(state, "config")
     lowered = {"learning_rate"} if is_lowered(before.get("learning_rate"), config.learning_rate) else set()
-    check_same_run(before, to_json(config), FREE | lowered, str(run.path))
+    movable = same_inputs(json_entry(state, "inputs"), inputs, str(run.path))
+    check_same_run(before, to_json(config), FREE | lowered | movable, str(run.path))
     trained = {name for name, weight in module.named_parameters() if weight.requires_grad}
     check_training(state, key, module.state_dict(), trained if config.ema_decay else set())
 

@@ -34,7 +34,7 @@ class PhotoTraining(PartTraining):
     photos: Count = 1500
     """Number of photos to train on."""
     kind: PhotoKind = "drawn"
-    """Photos to use: drawn, dressed from `records`, or both."""
+    """Photos to use: drawn, made by dressing the rendered people in `records`, or both."""
     records: str | None = None
     """Folder or URL of rendered records, as written by `python -m training data render`; only records that exist at
     the start are used."""
@@ -55,7 +55,7 @@ class PhotoTraining(PartTraining):
 
 
 def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = False) -> ParsedPhotos:
-    """The photos of `size` = (width, height) that a run trains or measures on; missing photos are made.
+    """The photos of `size` (width, height) that a run trains or measures on; missing photos are made.
 
     Raises IGRError for held-out records among the training data, and vice versa.
     """

@@ -17,15 +17,17 @@ from igr_core.model.config import Side, VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 from igr_core.ranges import Count, CountOrNone, Share, Weight
+from igr_core.text import counted
 
 from ..base.hardware import autocast
+from ..base.outputs import check_parts_kept
 from ..base.parts import load_vae, parameter_count
 from ..base.run.randomness import seed_everything, step_generator
 from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
 from ..base.train_config import Decay, Rate
 from ..data.caches.drawn import DrawnPairs
-from ..prepared.fits import check_seeds
+from ..prepared.fits import check_pairs_apart, check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
 
 
@@ -49,8 +51,8 @@ class VAETraining(PartTraining):
     """A finished vae.safetensors to start from; None for random weights. Weights with the same name and shape are
     copied, so changing the number of latent channels only affects the layers next to the latent."""
     decoder_of: str | None = None
-    """A finished vae.safetensors of which only the decoder is trained, so that its latents, and models trained on
-    them, stay valid."""
+    """A finished vae.safetensors, of which only the decoder is trained, so that its latents, and models trained on
+    them, remain valid."""
     crop: Side = 128
     """Side of the square crops in pixels, a multiple of the downscale factor."""
     whole_share: Share = 0.2
@@ -64,8 +66,8 @@ class VAETraining(PartTraining):
     edge_weight: Weight = 1.0
     """Weight of the absolute error of differences between neighbouring pixels, for sharp edges and letters."""
     colour_weight: Weight = 0.0
-    """Weight of the squared error of 8-pixel averages; without this term, small networks give up a colour axis for
-    edges."""
+    """Weight of the squared error of 8-pixel averages; without this term, small networks sacrifice a colour axis for
+    sharper edges."""
     colour_from: CountOrNone = 0
     """First step with the colour term."""
     kl_weight: Weight = 1e-5
@@ -75,7 +77,7 @@ class VAETraining(PartTraining):
 
 
 def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
-    """Images for a step, (B, 3, h, w) in -1..1, which depend only on config.seed and the step."""
+    """Images for a step, (B, 3, h, w) in -1..1; they depend only on config.seed and the step."""
     generator = step_generator(config.seed, step)
     whole = step >= config.steps * (1 - config.whole_share)
     count = config.batch
@@ -208,13 +210,17 @@ def take_over(vae: AutoencoderKL, path: str) -> None:
 
 def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
     """Train or resume a run; returns the final held-out measurements."""
-    run, place = RunFolder(config.run), choose_device(device)
+    check_parts_kept(Path(config.run) / "vae.safetensors", "--run", [config.init, config.decoder_of])
+    place = choose_device(device)
     pairs, held_out = DrawnPairs(config.data), DrawnPairs(config.held_out)
-    check_seeds(pairs.seeds, f"draw others than those of {config.data}")
+    check_seeds(pairs.seeds, f"draw pairs other than those in {config.data}")
+    check_pairs_apart(pairs.names, held_out.names, config.held_out)
+    run = RunFolder(config.run)
     seed_everything(config.seed)
     vae = initial_vae(config)
     nn.Module.to(vae, place, memory_format=torch.channels_last)  # three times as fast on CPUs
-    tqdm.write(f"{config.run}: {parameter_count(vae.parameters()) / 1e6:.2f} M parameters, {len(pairs)} pairs.")
+    millions = parameter_count(vae.parameters()) / 1e6
+    tqdm.write(f"{config.run}: {millions:.2f} M parameters, {counted(len(pairs), 'pair')}.")
 
     def loss(step: int) -> dict[str, Tensor]:
         return vae_loss(vae, sample_batch(pairs, config, step).to(place), config, step)

@@ -34,15 +34,16 @@ CONFIGS = Path(train_image_encoder.__file__).parents[1] / "configs"
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
     """A run of four steps on four pairs."""
-    folder = tmp_path_factory.mktemp("drawn")
-    draw_shards(folder, 4, 0, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), workers=1)
+    folder, config = tmp_path_factory.mktemp("drawn"), DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
+    draw_shards(folder / "pairs", 4, 0, config, workers=1)
+    draw_shards(folder / "held_out", 4, HELD_OUT_START, config, workers=1)
     shape = ImageEncoderConfig(
         hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
         image_size=16, patch_size=8, projection_dim=16,
     )  # fmt: skip
     return ImageEncoderTraining(
-        data=str(folder),
-        held_out=str(folder),
+        data=str(folder / "pairs"),
+        held_out=str(folder / "held_out"),
         image_encoder=shape,
         steps=4,
         batch=3,
@@ -59,7 +60,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
     )
 
 
-def test_killed_run_resumes_as_if_it_had_not_been(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_as_if_it_had_not_been_killed(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     whole, parts = (replace(tiny, run=str(tmp_path / name)) for name in ("whole", "parts"))
     train(whole)
     with stopped_at_call(train_image_encoder, "encoder_loss", 4):
@@ -133,7 +134,7 @@ def test_pairs_that_hardly_show_the_garment_are_skipped(tiny: ImageEncoderTraini
 
 def test_held_out_pairs_are_refused(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     draw_shards(tmp_path / "held", 1, HELD_OUT_START, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), 1)
-    with pytest.raises(IGRError, match=f"has seed {HELD_OUT_START}.*draw others than those of .*held"):
+    with pytest.raises(IGRError, match=f"has seed {HELD_OUT_START}.*draw pairs other than those in .*held"):
         train(replace(tiny, data=str(tmp_path / "held"), run=str(tmp_path / "run")))
 
 

@@ -39,7 +39,9 @@ def train(config: PartTraining, corrupt: str, at: int) -> nn.Linear:
 @pytest.mark.parametrize(
     ("corrupt", "words"), [("loss", "loss at step 4 is nan"), ("gradient", "norm at step 4 is nan")]
 )
-def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: str, words: str) -> None:
+def test_values_that_are_not_finite_stop_the_run_before_they_are_saved(
+    tmp_path: Path, corrupt: str, words: str
+) -> None:
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
     with pytest.raises(IGRError, match=f"{words}: lower learning_rate.*is intact"):
         train(config, corrupt, 3)
@@ -50,7 +52,8 @@ def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: st
 
 
 def test_the_remedies_work(tmp_path: Path) -> None:
-    """A lower rate or float32 may resume from the checkpoint; a higher rate needs a new run."""
+    """A run may resume from its checkpoint with a lower learning rate or in float32; a higher rate requires a new
+    run."""
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
     with pytest.raises(IGRError, match="step 4"):
         train(config, "loss", 3)
@@ -62,7 +65,39 @@ def test_the_remedies_work(tmp_path: Path) -> None:
     assert found.state["optimizer"]["param_groups"][0]["peak_lr"] == 0.0001
 
 
-@pytest.mark.parametrize("entry", ["layer", "average", "optimizer", "config"])
+def pairs_in(folder: Path, count: int) -> str:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"pairs-{number}.safetensors").write_bytes(bytes([number]) * 100)
+    return str(folder)
+
+
+def test_a_run_can_be_resumed_with_its_data_at_another_path_but_not_with_other_data(tmp_path: Path) -> None:
+    run = PartTraining(str(tmp_path / "run"), steps=4, warmup=0, optimizer="adamw", save_every=2)
+    train(replace(run, data=pairs_in(tmp_path / "pairs", 2)), "loss", 99)
+    train(replace(run, data=pairs_in(tmp_path / "moved", 2)), "loss", 99)
+    for count in (3, 1):
+        other = replace(run, data=pairs_in(tmp_path / f"other{count}", count))
+        with pytest.raises(IGRError, match="was trained with other contents of `data`: restore them"):
+            train(other, "loss", 99)
+    (tmp_path / "moved" / "sheet.png").write_bytes(b"not a pair")
+    train(replace(run, data=str(tmp_path / "moved")), "loss", 99)
+    (tmp_path / "moved" / "pairs-1.safetensors").write_bytes(b"changed")
+    with pytest.raises(IGRError, match="other contents of `data`"):
+        train(replace(run, data=str(tmp_path / "moved")), "loss", 99)
+
+
+def test_a_shared_folder_of_photos_may_grow(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "photos-0.safetensors").write_bytes(b"0")
+    run = PartTraining(str(tmp_path / "run"), str(photos), steps=4, warmup=0, optimizer="adamw")
+    train(run, "loss", 99)
+    (photos / "photos-1.safetensors").write_bytes(b"1")
+    train(run, "loss", 99)
+
+
+@pytest.mark.parametrize("entry", ["layer", "average", "optimizer", "config", "inputs"])
 def test_a_checkpoint_without_an_entry_is_skipped(tmp_path: Path, entry: str) -> None:
     config = PartTraining(str(tmp_path), steps=4, warmup=0, optimizer="adamw", save_every=2)
     train(config, "loss", 99)

@@ -65,5 +65,5 @@ def test_measured_photos_are_those_of_the_records(config: PhotoTraining) -> None
     assert [one.photo.size for one in photos] == [SIZE] * 3
     assert all(one.seed >= HELD_OUT_START and one.mask.any() and one.parsing.shape == (64, 48) for one in photos)
     assert all(np.array_equal(one.pixels()[0].permute(1, 2, 0) * 255, np.array(one.photo)) for one in photos)
-    with pytest.raises(IGRError, match="held-out photos, not 99: choose a smaller --count"):
+    with pytest.raises(IGRError, match="held-out photos, but 99 were requested: choose a smaller --count"):
         list(held_out_photos(99, SIZE, records=config.held_out_records))

@@ -16,6 +16,7 @@ from training.base.config_files import load_config
 from training.base.parts import parameter_count
 from training.data.caches.draw_config import DrawConfig
 from training.data.caches.drawn import DrawnPairs, draw_shards
+from training.data.contract.seeds import HELD_OUT_START
 from training.small_models import vae as train_vae
 from training.small_models.vae import VAETraining, measure, reconstruct, sample_batch, standardise_latent, train
 
@@ -25,11 +26,12 @@ CONFIGS = Path(train_vae.__file__).parents[1] / "configs"
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
     """A run of four steps on three pairs."""
-    folder = tmp_path_factory.mktemp("drawn")
-    draw_shards(folder, 3, 0, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), workers=1)
+    folder, config = tmp_path_factory.mktemp("drawn"), DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
+    draw_shards(folder / "pairs", 3, 0, config, workers=1)
+    draw_shards(folder / "held_out", 3, HELD_OUT_START, config, workers=1)
     return VAETraining(
-        data=str(folder),
-        held_out=str(folder),
+        data=str(folder / "pairs"),
+        held_out=str(folder / "held_out"),
         vae=VAEConfig(block_out_channels=(32, 32), layers_per_block=1),
         steps=4,
         batch=2,
@@ -44,7 +46,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_killed_run_resumes_as_if_it_had_not_been(tiny: VAETraining, tmp_path: Path, optimizer: str) -> None:
+def test_a_killed_run_resumes_as_if_it_had_not_been_killed(tiny: VAETraining, tmp_path: Path, optimizer: str) -> None:
     whole = replace(tiny, run=str(tmp_path / "whole"), optimizer=optimizer)
     parts = replace(whole, run=str(tmp_path / "parts"))
     train(whole)
@@ -130,3 +132,13 @@ def test_shipped_config() -> None:
     config = load_config(VAETraining, CONFIGS / "small" / "from_scratch" / "vae.yaml")
     assert config.vae.downscale == 8
     assert parameter_count(build_vae(config.vae).parameters()) <= 3_500_000
+
+
+@pytest.mark.parametrize("entry", ["init", "decoder_of"])
+def test_a_run_does_not_replace_the_vae_that_it_starts_from(tiny: VAETraining, tmp_path: Path, entry: str) -> None:
+    for name in ("vae.safetensors", "vae.json"):
+        (tmp_path / name).write_text("kept")
+    start = str(tmp_path / "vae.safetensors")
+    with pytest.raises(IGRError, match="--run .* would overwrite an input of the command: choose another --run"):
+        train(replace(tiny, run=str(tmp_path), **{entry: start}))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["vae.json", "vae.safetensors"]

@@ -13,7 +13,7 @@ MEANS = {
     "background": "background",
     "hair": "hair",
     "face": "face",
-    "skin": "face",  # neck and midriff, for which ATR has no label, so they count as face
+    "skin": "face",  # neck and midriff; ATR has no label for them, so they count as face
     "left_arm": "left-arm",
     "right_arm": "right-arm",
     "left_leg": "left-leg",

@@ -36,9 +36,9 @@ class ParserScore:
 def parser_scores(
     parser: HumanParser, count: int, size: tuple[int, int] = AS_DRAWN.photo_size, records: str | None = None
 ) -> tuple[list[ParserScore], dict[str, float]]:
-    """A score for each of `count` held-out photos of `size` = (width, height), and the IoU of each label.
+    """Return a score for each of `count` held-out photos, and the IoU of each label.
 
-    The photos are drawn, or dressed from `records`.
+    Photos have `size` (width, height). They are drawn or, if `records` is given, made by dressing its rendered people.
 
     Raises IGRError for a parser with labels other than ATR's.
     """

@@ -14,6 +14,7 @@ from transformers import SegformerForSemanticSegmentation
 from igr_core.device import choose_device
 from igr_core.ranges import Weight
 from igr_core.segmentation.labels import ATR
+from igr_core.text import counted
 
 from ...base.hardware import autocast
 from ...base.parts import parameter_count
@@ -21,7 +22,7 @@ from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
 from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
-from ..model_folder import take_weights, training_summary
+from ..model_folder import check_start_kept, take_weights, training_summary
 from ..part_training import log_scores, train_part
 from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
 from .labels import atr_labels, label_shares, mirrored
@@ -34,7 +35,7 @@ class ParserTraining(PhotoTraining):
     """Settings for training the parser."""
 
     run: str = "runs/parser"
-    """Run folder: checkpoints, logs, and finally the model in its folder `parser`."""
+    """Run folder: checkpoints, logs, and finally the model in its `parser` folder."""
     batch: Few = 8
     """Photos per step."""
     parser: ParserShape = field(default_factory=ParserShape)
@@ -64,7 +65,8 @@ def parser_loss(
 ) -> dict[str, Tensor]:
     """Loss terms for photos (B, 3, h, w) in 0..1 and their labels (B, h, w), at the resolution of the logits.
 
-    Half of the photos are mirrored, which turns left limbs into right ones; the light changes in all photos.
+    Half of the photos are mirrored, with the labels of left and right limbs swapped; the lighting is changed in all
+    photos.
     """
     generator = step_generator(config.seed, step)
     flipped = torch.rand(len(photos), generator=generator) < 0.5
@@ -82,7 +84,8 @@ def parser_loss(
 def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     """Mean dice loss over the labels in a batch, for logits and label_shares (B, labels, h, w).
 
-    A shoe has the same weight as a dress. The whole batch counts as one region, so that a shoe has enough cells.
+    Every label has the same weight, whether it is a shoe or a dress. The whole batch counts as one region, so that
+    small labels such as shoes have enough cells.
     """
     shares = logits.softmax(1)
     both, sizes = (shares * wanted).sum((0, 2, 3)), (shares + wanted).sum((0, 2, 3))
@@ -107,6 +110,7 @@ def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int)
 
 def train(config: ParserTraining, device: str = "cpu") -> Path:
     """Train or resume a run; returns the folder of the model."""
+    check_start_kept(Path(config.run) / "parser", config.init)
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
     model = build_parser(config.parser).train().to(place)  # before drawing photos, because this checks their size
@@ -114,7 +118,8 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))
     held_out = Corpus(open_photos(config, size, held_out=True))
-    tqdm.write(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
+    millions = parameter_count(model.parameters()) / 1e6
+    tqdm.write(f"{config.run}: {millions:.2f} M parameters, {counted(len(photos), 'photo')}.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))

@@ -61,7 +61,7 @@ class SegmenterShape(Ranged):
         super().__post_init__()
         if self.image_size % (2 * STRIDE):
             raise IGRError(f"image_size is {self.image_size}: it must be a multiple of {2 * STRIDE}.")
-        firsts = set(accumulate(self.blocks[:-1]))  # the library cannot pool in a block without windows
+        firsts = set(accumulate(self.blocks[:-1]))  # transformers cannot pool in a block without windows
         if wrong := firsts & set(self.global_blocks):
             raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: choose a later one.")
         if self.decoder_width % 8:
@@ -96,7 +96,7 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
         iou_head_hidden_dim=width,
     )
     model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
-    # SAM 2 encodes positions in the image and positions of clicks with the same matrix; the library draws two.
+    # SAM 2 encodes image positions and click positions with the same matrix, but transformers draws two.
     own = model.prompt_encoder.shared_embedding.positional_embedding
     own.copy_(model.shared_image_embedding.positional_embedding)
     return model
@@ -105,8 +105,8 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
 class Learner(nn.Module):
     """A segmenter in training, with a head that classifies each cell and is discarded after training.
 
-    With only a few regions per photo, a network of this size needs thousands of steps to learn to distinguish a shirt
-    from trousers. The head's loss covers every cell of every photo.
+    From only a few regions per photo, a network of this size would need thousands of steps to learn to distinguish a
+    shirt from trousers; the head's loss covers every cell of every photo.
     """
 
     def __init__(self, shape: SegmenterShape, labels: int) -> None:

@@ -18,7 +18,7 @@ GARMENTS = ("upper", "lower", "full", "coat")
 OTHERS = ("hair", "bag", "left_shoe", "right_shoe")
 """Labels that are sometimes clicked on, so that a click on them does not select the garment next to them."""
 ASKED = (*GARMENTS, *OTHERS, "background")
-"""Labels of possible regions; the last one is only used if a photo has no other."""
+"""Labels of possible regions; the last label is only used if a photo has no other region."""
 OTHER_SHARE = 0.15
 """Probability of a label from OTHERS, relative to a garment's."""
 FEWEST = 4
@@ -49,7 +49,7 @@ def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tens
 def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Clicks on regions (B, P, g, g) of photos `side` pixels wide: points (B, P, N, 2), labels (B, P, N).
 
-    The first click is inside the region; each further one is randomly inside (1), outside (0) or missing (PADDING).
+    The first click is inside the region; each further click is randomly inside (1), outside (0) or missing (PADDING).
     """
     inside = (coverage >= _FULL).float()
     deep = 1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1)

@@ -57,7 +57,10 @@ def all_scores(
     prompts: Sequence[str] = PROMPTS,
     records: str | None = None,
 ) -> dict[str, list[float]]:
-    """Rows of scores_of for `count` held-out photos, drawn or dressed from `records`."""
+    """Return rows of scores_of for `count` held-out photos.
+
+    The photos are drawn or, if `records` is given, made by dressing its rendered people.
+    """
     photos = tqdm(
         held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
     )

@@ -15,6 +15,7 @@ from transformers import Sam2Model
 from igr_core.device import choose_device
 from igr_core.model.config import Side
 from igr_core.ranges import Count, Weight
+from igr_core.text import counted
 
 from ...base.hardware import autocast
 from ...base.parts import parameter_count
@@ -22,7 +23,7 @@ from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
 from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
-from ..model_folder import take_weights, training_summary
+from ..model_folder import check_start_kept, take_weights, training_summary
 from ..part_training import log_scores, train_part
 from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
 from .model import STRIDE, SUMMARY, Learner, SegmenterShape, embed, save_segmenter
@@ -38,7 +39,7 @@ class SegmenterTraining(PhotoTraining):
     """Settings for training the segmenter."""
 
     run: str = "runs/segmenter"
-    """Run folder: checkpoints, logs, and finally the model in its folder `segmenter`."""
+    """Run folder: checkpoints, logs, and finally the model in its `segmenter` folder."""
     photos: Count = 3500
     """Number of photos to train on."""
     photo_size: tuple[Side, Side] = (192, 256)
@@ -174,6 +175,7 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     """Train or resume a run; returns the folder of the model."""
+    check_start_kept(Path(config.run) / "segmenter", config.init)
     run, place = RunFolder(config.run), choose_device(device)
     side = config.segmenter.image_size
     seed_everything(config.seed)
@@ -183,7 +185,7 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     photos = Corpus(open_photos(config, config.photo_size), side)
     held_out = Corpus(open_photos(config, config.photo_size, held_out=True), side)
     size = parameter_count(model.parameters()) / 1e6
-    tqdm.write(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
+    tqdm.write(f"{config.run}: {size:.2f} M parameters, {counted(len(photos), 'photo')}.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))

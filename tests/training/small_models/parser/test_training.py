@@ -1,13 +1,14 @@
 """The parser's training at tiny size: resuming, loss, and the resulting folder."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 from typer.testing import CliRunner
@@ -66,11 +67,25 @@ def test_training_starts_from_a_finished_model(tiny: ParserTraining, trained: Pa
     assert summary["started_from"] == json.loads((trained / "parser.json").read_text())
     with pytest.raises(IGRError, match="init: .*none cannot be loaded"):
         train(replace(further, run=str(tmp_path / "a"), init=str(tmp_path / "none")))
-    with pytest.raises(IGRError, match="has another shape than this config's model"):
+    with pytest.raises(IGRError, match="differs in shape from this config's model"):
         train(replace(further, run=str(tmp_path / "b"), parser=replace(SHAPE, decoder_width=8)))
 
 
-def test_killed_run_resumes_as_if_it_had_not_been(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
+def test_a_model_to_start_from_is_checked_and_kept(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
+    before = (trained / "model.safetensors").read_bytes()
+    with pytest.raises(IGRError, match="would overwrite an input of the command: choose another --run"):
+        train(replace(tiny, run=str(trained.parent), init=str(trained)))
+    assert (trained / "model.safetensors").read_bytes() == before
+    shutil.copytree(trained, tmp_path / "damaged")
+    tensors = load_file(trained / "model.safetensors")
+    name = next(name for name in sorted(tensors) if tensors[name].is_floating_point())
+    tensors[name].view(-1)[0] = torch.nan
+    save_file(tensors, tmp_path / "damaged" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(IGRError, match=f"init: .*damaged contains NaN or infinite values in {name}: name an intact"):
+        train(replace(tiny, run=str(tmp_path / "run"), init=str(tmp_path / "damaged")))
+
+
+def test_a_killed_run_resumes_as_if_it_had_not_been_killed(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
     parts = replace(tiny, run=str(tmp_path))
     with stopped_at_call(train_parser, "parser_loss", 4):
         train(parts)

@@ -53,7 +53,7 @@ def test_regions_are_those_that_the_photo_shows(generator: torch.Generator) -> N
     assert bool((regions[1] == 1).all())  # nothing but background
 
 
-def test_shares_say_how_much_of_a_cell_is_what() -> None:
+def test_shares_are_the_fractions_of_a_cell_by_label() -> None:
     parsing = torch.full((1, 64, 64), LABELS.index("lower"), dtype=torch.uint8)
     parsing[..., :2] = LABELS.index("hair")
     shares = label_shares(parsing, GRID)

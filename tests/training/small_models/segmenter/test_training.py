@@ -1,13 +1,14 @@
 """The segmenter's training at tiny size: resuming, losses, and the resulting folder."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Sam2Model, Sam2Processor
 from typer.testing import CliRunner
 
@@ -79,11 +80,27 @@ def test_training_starts_from_a_finished_model(tiny: SegmenterTraining, trained:
     assert summary["started_from"] == json.loads((trained / "segmenter.json").read_text())
     with pytest.raises(IGRError, match="init: .*none cannot be loaded"):
         train(replace(further, run=str(tmp_path / "a"), init=str(tmp_path / "none")))
-    with pytest.raises(IGRError, match="has another shape than this config's model"):
+    with pytest.raises(IGRError, match="differs in shape from this config's model"):
         train(replace(further, run=str(tmp_path / "b"), segmenter=replace(SHAPE, decoder_mlp=8)))
 
 
-def test_killed_run_resumes_as_if_it_had_not_been(tiny: SegmenterTraining, trained: Path, tmp_path: Path) -> None:
+def test_a_model_to_start_from_is_checked_and_kept(tiny: SegmenterTraining, trained: Path, tmp_path: Path) -> None:
+    before = (trained / "model.safetensors").read_bytes()
+    with pytest.raises(IGRError, match="would overwrite an input of the command: choose another --run"):
+        train(replace(tiny, run=str(trained.parent), init=str(trained)))
+    assert (trained / "model.safetensors").read_bytes() == before
+    shutil.copytree(trained, tmp_path / "damaged")
+    tensors = load_file(trained / "model.safetensors")
+    name = next(name for name in sorted(tensors) if tensors[name].is_floating_point())
+    tensors[name].view(-1)[0] = torch.nan
+    save_file(tensors, tmp_path / "damaged" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(IGRError, match=f"init: .*damaged contains NaN or infinite values in {name}: name an intact"):
+        train(replace(tiny, run=str(tmp_path / "run"), init=str(tmp_path / "damaged")))
+
+
+def test_a_killed_run_resumes_as_if_it_had_not_been_killed(
+    tiny: SegmenterTraining, trained: Path, tmp_path: Path
+) -> None:
     parts = replace(tiny, run=str(tmp_path))
     with stopped_at_call(train_segmenter, "segmenter_loss", 4):
         train(parts)
@@ -141,7 +158,7 @@ def test_training_sees_photos_as_the_processor_gives_them(trained: Path) -> None
         assert torch.equal(own, theirs)
 
 
-def test_places_of_image_and_click_are_reported_by_one_matrix() -> None:
+def test_positions_in_the_image_and_of_clicks_use_one_matrix() -> None:
     model = build_segmenter(SHAPE)
     own, theirs = model.prompt_encoder.shared_embedding, model.shared_image_embedding
     assert torch.equal(own.positional_embedding, theirs.positional_embedding)

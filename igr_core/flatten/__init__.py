@@ -1,0 +1,1 @@
+"""Lay a worn garment out flat with the photo's own pixels."""
