@@ -22,5 +22,6 @@ images/                     held-out pairs as images, controls, folders; makes o
 reports/                    the HTML report, plots, contact sheet, loss curves, validation of the texture metric
 
 To add a metric, compute it in garment.py or paired.py, and name it in registry.py. To add a held-out set, name a data
-set that training/data can open under `sets` of an experiment. training/results has the tables in the docs.
+set that training/data can open under `sets` of an experiment. training/results contains the results behind the tables
+in the docs.
 """

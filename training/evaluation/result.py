@@ -59,7 +59,7 @@ class Result:
     generated: ImageList
     """The scored images."""
     reference: ImageList
-    """The images that the scored ones were compared with."""
+    """The images that the scored images were compared with."""
     names: tuple[str, ...]
     """Name of each pair; empty if only distributions were compared."""
     paired: dict[str, Paired]

@@ -13,7 +13,7 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from ..base.files import write_text
+from ..base.files import check_regular, write_text
 from ..curation.measure import read_measurement
 from ..curation.measure import table as curation_table
 from ..detail.cost import Cost
@@ -42,7 +42,8 @@ FILES: dict[str, Callable[[Path], str]] = {
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
-    """Tables of the stored results, by the name of their markers; raises IGRError if one is damaged or none exists."""
+    """Tables of the stored results, keyed by the name of their markers. Raises IGRError if a stored result is damaged,
+    or if there are none."""
     found = {}
     for place in sorted(path for path in results.glob("*") if path.is_dir()):
         if (place / DESCRIPTION).is_file() or (place / SETS).is_file():
@@ -77,9 +78,14 @@ def keep(place: Path, results: Path = RESULTS) -> Path:
     """
     file = place / RESULT if (place / RESULT).is_file() else place
     if file.name not in FILES:
+        if not place.is_dir():
+            raise IGRError(
+                f"{place} is not a measurement: use the folder of an experiment, or a file named {', '.join(FILES)}."
+            )
         kept = results / place.resolve().name
         keep_experiment(place, kept)
         return kept
+    check_regular(file, "use the file of a measurement")
     FILES[file.name](file)  # raises if the result is damaged
     kept = results / file.stem / file.name
     make_folder(kept.parent)

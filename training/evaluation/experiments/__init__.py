@@ -1,1 +1,1 @@
-"""Experiments, which restore with bundles, and score and compare the results and folders of images."""
+"""Experiments: restore garments with bundles, then score and compare the results and other folders of images."""

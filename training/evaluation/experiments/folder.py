@@ -1,4 +1,4 @@
-"""An experiment's folder, with its description and a result for each row, and the tables made from them."""
+"""Read an experiment's folder, with its description and a result for each row, and make tables from it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..tables.settings_table import SETTINGS, settings_table
 from ..tables.table import COMPARED, results_table
 
 DESCRIPTION, PLACES, SETS = "experiment.json", "rows.json", "sets.json"
-"""Files with the experiment's description, the scored rows in the order of the table, and the names of its held-out
-sets, if it has several. Anything else in rows/ belongs to an earlier configuration."""
+"""Files with the experiment's description, the scored rows in table order, and the names of its held-out sets if it has
+several. Folders in rows/ that rows.json does not list belong to an earlier configuration."""
 
 
 def sets_of(folder: Path) -> dict[str, Path]:
@@ -69,7 +69,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def experiment_table(folder: Path) -> str:
-    """An experiment's tables in Markdown, one for each held-out set, with the paper's numbers or plain."""
+    """An experiment's tables in Markdown, one per held-out set, with the paper's numbers if its config selects them."""
     found = sets_of(folder)
     texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
     return "\n".join(texts)
@@ -87,7 +87,7 @@ def _table(folder: Path) -> str:
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Replace the stored numbers of an earlier experiment with those of a new one, without images.
+    """Replace the stored numbers of an earlier experiment with those of a new experiment, without images.
 
     Raises IGRError if the new experiment has none.
     """
@@ -97,7 +97,7 @@ def keep_experiment(experiment: Path, kept: Path) -> None:
         files += [folder / DESCRIPTION, folder / PLACES, *result_files(folder)]
     fresh = kept.with_name(f".{kept.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
-    for file in files:  # copied next to the earlier files, which are only removed once all copies are complete
+    for file in files:  # copy next to the earlier files, and only remove those once all copies are complete
         copy = fresh / file.relative_to(experiment)
         make_folder(copy.parent)
         with atomic_file(copy) as temporary:

@@ -1,4 +1,4 @@
-"""How long a bundle was trained over all stages, according to its provenance."""
+"""Compute from a bundle's provenance how long it was trained over all stages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 
 def steps_trained(training: dict[str, Any]) -> int | None:
-    """Optimiser steps of a bundle and the bundles that it started from; None if one does not record its steps."""
+    """Total number of optimiser steps of a bundle and the bundles that it started from; None if any of them does not
+    record its steps."""
     stages = _stages(training)
     return sum(stage["steps"] for stage in stages) if stages else None
 
@@ -20,7 +21,8 @@ def pairs_seen(training: dict[str, Any]) -> int | None:
 
 
 def _stages(training: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The training entries of a bundle and the bundles that it started from; empty if one does not record its steps."""
+    """The training entries of a bundle and the bundles that it started from; empty if any of them does not record its
+    steps."""
     stages = []
     while training is not None:
         if not isinstance(training.get("steps"), int):

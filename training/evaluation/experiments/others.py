@@ -12,6 +12,7 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.folders import resolved
+from igr_core.text import counted
 
 from ..images.folders import faults, folder_name, images_in
 from ..images.subjects import Subjects
@@ -25,7 +26,7 @@ class Others:
     folder: Path
     """The folder."""
     pictures: dict[str, Path]
-    """Images by the pair's file name in the experiment."""
+    """Images, keyed by the pair's file name in the experiment."""
     missing: tuple[str, ...]
     """Pairs without an image."""
     extra: int
@@ -35,13 +36,16 @@ class Others:
         """Notes on the scores, for the reader."""
         name = folder_name(self.folder)
         if self.extra:
-            yield f"{self.extra:,} images of {name} belong to no pair of the experiment and were skipped."
+            verbs = ("does", "was") if self.extra == 1 else ("do", "were")
+            images = counted(self.extra, "image")
+            yield f"{images} of {name} {verbs[0]} not belong to any pair in the experiment and {verbs[1]} skipped."
         if self.missing:
-            yield f"{len(self.missing):,} pairs of the experiment have no image in {name}."
+            has = "has" if len(self.missing) == 1 else "have"
+            yield f"{counted(len(self.missing), 'pair')} in the experiment {has} no image in {name}."
 
 
 def find_others(folder: Path, subjects: Subjects) -> Others:
-    """Find a folder's image for each pair, under the name of the pair or of its photo.
+    """Find the image for each pair in a folder, named after the pair or its photo.
 
     If a photo has several garments, its name is only sufficient when sets are compared, where each image counts once.
     """
@@ -61,7 +65,7 @@ def find_others(folder: Path, subjects: Subjects) -> Others:
 
 
 def problems(others: Others, subjects: Subjects, size: tuple[int, int]) -> list[str]:
-    """Name each pair without an image and each image that cannot be scored, in a sentence with the reason.
+    """Return a sentence, with the reason, for each pair without an image and each image that cannot be scored.
 
     `size` is that of the true garments. Without true garments, any shape is accepted, and MIN_PAIRS images are enough.
     """
@@ -88,9 +92,9 @@ def take_in(others: Others, folder: Path) -> None:
 
 
 def check_apart(folder: Path, out: Path) -> None:
-    """Raise IGRError if a row's images are among the experiment's own, which are rewritten."""
+    """Raise IGRError if a row's images are in the experiment's own folder, where they would be overwritten."""
     if resolved(out / "rows") in (resolved(folder), *resolved(folder).parents):
-        raise IGRError(f"{folder} is inside the experiment's own folder {out / 'rows'}: copy it to another place.")
+        raise IGRError(f"{folder} is inside the experiment's own folder {out / 'rows'}: copy it elsewhere.")
 
 
 def _link(path: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ def restore_line(
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield the index and restored garment (3, H, W) of some pairs; pair i has the noise seed config.seed + i."""
     assert line.sampling is not None
-    if line.row.photos > 1 or line.row.details:
+    if line.row.one_by_one:
         yield from _one_by_one(restorer, subjects, rows, line, config.seed)
         return
     for batch in _batches(rows, config.batch):
@@ -36,7 +36,7 @@ def restore_line(
 def _one_by_one(
     restorer: GarmentRestorer, subjects: Subjects, rows: Sequence[int], line: Line, seed: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Garments restored from several photos, or with the photos' details."""
+    """Garments restored from several photos, from the photos' own pixels, or with the photos' details."""
     assert line.sampling is not None
     detailing = Detailing(size=restorer.info.model.native_size if line.row.details else None)
     for i in rows:

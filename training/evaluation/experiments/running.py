@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,10 +16,14 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.flatten.flat import check_flattens
+from igr_core.flatten.model_file import load_flattener
+from igr_core.included import INCLUDED_FLATTENER
 from igr_core.model.bundle import Bundle
 from igr_core.photo.image_files import decode_image
 from igr_core.photo.images import save_image
 from igr_core.processes import launched_processes
+from igr_core.restore.flattened import check_steps
 from igr_core.restore.restorer import GarmentRestorer
 
 from ...base.files import write_text
@@ -52,8 +57,8 @@ class ExperimentRun:
     ) -> None:
         """Open all inputs; `config` has one held-out set (of_each_set).
 
-        Raises IGRError before long work starts if a bundle, a folder of images or the data cannot be used; problems
-        with single images are reported first, in one sentence each.
+        Raises IGRError, before any long computation, if a bundle, a folder of images or the data cannot be used;
+        problems with individual images are reported first, in one sentence each.
         """
         self.config, self.out, self.device = config, out, device
         launched = launched_processes()
@@ -89,6 +94,9 @@ class ExperimentRun:
                 raise IGRError(
                     f"{path} and the first row's bundle have different working sizes: use separate experiments."
                 )
+        for line in lines(config):
+            if line.row.start == "flat":
+                _check_flat(line, self.first)
         if "nearest" in config.controls and self.first.image_encoder is None:
             raise IGRError(f"{self._path} has no image encoder for the control `nearest`: remove it from controls.")
         self._hashes: dict[Path, str] = {}
@@ -96,7 +104,7 @@ class ExperimentRun:
         """Images of each row that is another method's folder, by the row's name in the experiment's folder."""
 
     def restore(self) -> None:
-        """Write the images of every row with a bundle; of several processes (restore_all), each writes a part."""
+        """Write the images of every row with a bundle; with several processes (restore_all), each writes its share."""
         if self.rank == 0:
             self._claim()
             self.subjects.write(self.out, self.first.info.model, self.config.labels)
@@ -219,6 +227,8 @@ class ExperimentRun:
         if not missing:
             return
         restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device), pruning=line.pruning)
+        if line.row.start == "flat":
+            restorer.flattener = load_flattener(INCLUDED_FLATTENER)
         bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
         for i, garment in restore_line(restorer, self.subjects, missing, line, self.config):
             save_image(folder / f"{self.subjects.names[i]}.png", garment)
@@ -247,6 +257,8 @@ class ExperimentRun:
             "image_prompt_strength": line.row.image_prompt_strength,
             "photos": line.row.photos if line.row.photos > 1 else None,
             "details": line.row.details or None,
+            "start": "flat" if line.row.start == "flat" else None,
+            "flattener_sha256": _flattener_sha256() if line.row.start == "flat" else None,
             "reference_margin": line.pruning.margin,
         }
         return {name: value for name, value in known.items() if value is not None}
@@ -274,7 +286,8 @@ class ExperimentRun:
 def open_runs(
     config: ExperimentConfig, out: Path, device: torch.device, report: Callable[[str], None] = lambda _: None
 ) -> list[ExperimentRun]:
-    """A run for each held-out set of an experiment, in OUT, or in OUT/SET if there are several; raises like a run."""
+    """A run for each held-out set of an experiment, in OUT, or in OUT/SET if there are several. Raises IGRError as
+    ExperimentRun does."""
     runs = [ExperimentRun(one, out / name, device, report) for name, one in of_each_set(config).items()]
     if config.sets and runs[0].rank == 0:
         make_folder(out)
@@ -292,8 +305,24 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
         torch.distributed.destroy_process_group()
 
 
+def _check_flat(line: Line, restorer: GarmentRestorer) -> None:
+    """Raise IGRError naming the row if its garments cannot be laid out flat, or have too many steps."""
+    assert line.sampling is not None
+    try:
+        check_flattens(load_flattener(INCLUDED_FLATTENER), restorer.info.model.native_size)
+        check_steps(restorer.info.model.noise, line.sampling.steps)
+    except IGRError as error:
+        raise IGRError(f"Row {line.name!r} has start: flat. {error}") from error
+
+
+@functools.cache
+def _flattener_sha256() -> str:
+    """Hash of the included flattener's weights."""
+    return weights_sha256(load_flattener(INCLUDED_FLATTENER).state_dict().items())
+
+
 def _is_whole(picture: Path) -> bool:
-    """Whether an image exists and can be decoded; a damaged one is restored again."""
+    """Whether an image exists and can be decoded; damaged images are restored again."""
     try:
         decode_image(picture, str(picture))
     except IGRError:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
+from igr_core.text import counted
 
 from ...base.provenance import revision
 from ..images.folders import (
@@ -60,7 +61,7 @@ class Scoring:
     device: torch.device = torch.device("cpu")
     """Device of the metrics' networks."""
     report: Callable[[str], None] = lambda sentence: None
-    """Called with a sentence about each file that cannot be scored."""
+    """Function that is called with a sentence about each file that cannot be scored."""
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
@@ -114,8 +115,8 @@ def score_folders(
 def _matched(
     scoring: Scoring, generated: Path, reference: Path, unpaired: bool
 ) -> tuple[list[str], Files, Files, list[str]]:
-    """Names of the pairs (empty if unpaired), generated and reference files to score in the order of the names, and
-    FOLDER/FILE of each mismatch."""
+    """Return the names of the pairs (empty if unpaired), the generated and reference files to score in this order, and
+    each mismatched file as FOLDER/FILE."""
     theirs = images_in(reference)
     ours = named_like(images_in(generated), theirs)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
@@ -124,9 +125,10 @@ def _matched(
     for problem in problems:
         scoring.report(problem)
     if problems and not scoring.skip_bad:
+        do, them = ("does", "it") if len(problems) == 1 else ("do", "them")
         raise IGRError(
-            f"{len(problems)} files of {generated} and {reference} do not match (see above): fix them, or score the "
-            "others with --skip-bad."
+            f"{counted(len(problems), 'file')} of {generated} and {reference} {do} not match (see above): fix {them}, "
+            "or score the others with --skip-bad."
         )
     names = [name for name in names if name not in bad[0] and name not in bad[1]]
     if unpaired:
@@ -212,7 +214,7 @@ def _warnings(
     if lossy := generated.formats.get("jpg", 0):
         yield f"{lossy} of the generated images are JPEG, which lowers every metric: save them as PNG."
     if resized := _resized(scoring.protocol, generated, reference):
-        yield f"{resized} of the generated images were resized to the size at which they are compared."
+        yield f"{resized} of the generated images were resized to the size used for comparison."
     for file in files:
         if not scoring.weights.published(file):
             yield f"{file.name} is not the published file: its metrics cannot be compared with other results."

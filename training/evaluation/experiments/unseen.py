@@ -11,7 +11,8 @@ from igr_core.model.bundle import Bundle
 
 
 def trained_categories(training: Mapping[str, Any]) -> set[str] | None:
-    """Categories in the training data of a bundle and its parents; None if a part does not record them."""
+    """Categories in the training data of a bundle and its parents; None if any of the data has no recorded
+    categories."""
     records = training.get("data_sets")
     if not records or any("categories" not in record for record in records):
         return None

@@ -77,7 +77,7 @@ METHODS: dict[str, Callable[[Image.Image, Size], Image.Image]] = {
 def adapted(path: Path, method: str, reference: Path) -> Image.Image:
     """A method's image in colour, on the canvas of its reference.
 
-    Raises IGRError for a file that cannot be read, or that has a shape which the method's code does not write.
+    Raises IGRError if the file cannot be read, or if the method's code does not write images of this shape.
     """
     picture, size = load_picture(path), load_picture(reference).size
     try:

@@ -1,4 +1,4 @@
-"""Describe an experiment's folders in files next to the images, so that images with different settings never mix."""
+"""Record each image folder's settings in a file, so that images with different settings are never mixed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def check_held_out(source: PairSource) -> None:
 
 
 def claim(path: Path, described: dict[str, Any]) -> None:
-    """Record a folder's description; raises IGRError if the folder has another one, because images would be mixed."""
+    """Record a folder's description; raises IGRError if the folder has a different description, because images would be
+    mixed."""
     text = check_claim(path, described)
     make_folder(path.parent)
     write_text(path, text)

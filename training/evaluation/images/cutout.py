@@ -84,7 +84,7 @@ def work_through(
 ) -> Report:
     """Write the image of every task, except existing images; if a task fails, this is recorded and the others continue.
 
-    `prepare` loads what writing needs, and is not called if nothing is left to do. Raises IGRError if existing images
+    `prepare` loads the required models, and is not called if nothing is left to do. Raises IGRError if existing images
     were made with other settings or from other files, and CannotWrite at the first image that cannot be written.
     """
     folder = tasks[0].out.parent
@@ -96,7 +96,7 @@ def work_through(
         return report
     write = prepare()
     make_folder(folder)
-    for task in left:  # if this run is stopped, no image from an earlier run must be mistaken for one from this run
+    for task in left:  # so that, if this run is stopped, images from an earlier run are not mistaken for its own
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
     for task in tqdm(left, desc=title, unit="image"):
@@ -113,7 +113,7 @@ def work_through(
                     "There was not enough memory: close other programs, or use --device cpu."
                 )
             else:  # a bug: log it in full, but continue with the other images
-                logger.exception("Unexpected failure on %s", task.picture)
+                logger.exception("Unexpected error for %s", task.picture)
                 report.failed[task.picture.name] = f"Unexpected error ({error}): please report this."
     return report
 

@@ -1,4 +1,4 @@
-"""Settings of a folder of cut-outs, stored in it so that a run with different settings does not continue there."""
+"""Settings of a folder of cut-outs, stored there so that a run with different settings cannot continue in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.json_text import parse_json
 from igr_core.model.config import from_json, to_json
+from igr_core.text import counted
 
 from ...base.files import write_text
 
@@ -45,7 +46,8 @@ class Settings:
                 )
         other = [name for name in there if before.inputs.get(name) != self.inputs[name]]
         if other:
-            raise IGRError(f"{folder} contains {len(other)} images made from other files ({other[0]}): {remedy}.")
+            images = counted(len(other), "image")
+            raise IGRError(f"{folder} contains {images} made from other files ({other[0]}): {remedy}.")
 
     def write(self, folder: Path) -> None:
         """Write the settings into a folder, and keep the inputs of earlier images that have the same settings."""

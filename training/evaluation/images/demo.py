@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import GarmentView, join_views, make_view
 from igr_core.restore.detailed import Detailing, presented
+from igr_core.restore.flattened import restore_flat
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.loop import Progress as StepProgress
 from igr_core.sampling.presets import Sampling
+from igr_core.text import counted
 
 from ...data.contract.pairs import PairSource
 
@@ -31,13 +34,13 @@ FLIGHT_SUIT = (
     (310, 380), (362, 352), (355, 300), (340, 260), (305, 238), (300, 270), (255, 295), (190, 285), (140, 255),
 )  # fmt: skip
 """Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
-COLUMNS = ("person", "mask", "restored", "with details", "truth")
+COLUMNS = ("person", "mask", "restored", "from its pixels", "truth")
 ENLARGED = 2
-"""Size of the garment with the photo's details, relative to the model's size."""
+"""Size of the garment with the photo's pixels, relative to the model's size."""
 BATCH = 8
 """Number of garments that are restored together."""
 PAGE_WIDTH = 1120
-"""Width in pixels of the image for a page, which shows it at half this width."""
+"""Width in pixels of the image for web pages, where it is shown at half this width."""
 CELL = (288, 384)
 GAP = 8
 TITLE_HEIGHT = 34
@@ -70,7 +73,20 @@ class Example:
     restored: Tensor
     """The restored garment, (1, 3, H, W) in 0..1."""
     detailed: Tensor | None
-    """The garment enlarged with the photo's own details, (1, 3, h, w) in 0..1; None for a model without GarmNet."""
+    """The garment with the photo's own pixels, (1, 3, h, w) in 0..1: laid out flat or, without a flattener, enlarged
+    with details transferred. None for a model with neither."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The results of a demo run."""
+
+    sheet: Path
+    """The contact sheet."""
+    examples: list[Example]
+    """The garments, in the order of their subjects."""
+    seconds: float
+    """Time from the views of the photos to the restored garments: image encoder, VAE, GarmNet and the steps."""
 
 
 def first_pairs(source: PairSource, per_category: int) -> list[int]:
@@ -78,9 +94,10 @@ def first_pairs(source: PairSource, per_category: int) -> list[int]:
     of = {name: [n for n, entry in enumerate(source.entries) if entry.category == name] for name in CATEGORIES}
     for name, numbers in of.items():
         if len(numbers) < per_category:
+            has = f"has only {counted(len(numbers), 'pair')}" if numbers else "has no pairs"
             raise IGRError(
-                f"{source.title} has only {len(numbers)} pairs of category {name}: choose fewer per category, or other "
-                "pairs with --data."
+                f"{source.title} {has} of the category {name}: choose "
+                f"{'fewer per category with --count-per-category' if numbers else 'another data set with --data'}."
             )
     return [n for numbers in of.values() for n in numbers[:per_category]]
 
@@ -106,17 +123,32 @@ def restore_examples(
     folder: Path,
     sampling: Sampling,
     on_step: StepProgress | None = None,
-) -> list[Example]:
-    """Write the images of subjects into `folder`, and restore all garments in one batch, as from a user's files."""
+) -> tuple[list[Example], float]:
+    """Write the images of subjects into `folder`, and restore all garments in one batch from these files.
+
+    Returns the examples and the batch's time (`Shown.seconds`).
+    """
     model = restorer.info.model
     views = [_view(restorer, subject, folder) for subject in subjects]
     joined = join_views([replace(view, photo=None, photo_mask=None) for view in views])
     categories, seeds = [subject.category for subject in subjects], [0] * len(subjects)
+    start = time.monotonic()
     if model.garmnet is None:
         images = restorer.restore(joined, categories, sampling, seed=seeds, progress=on_step)
+        seconds = time.monotonic() - start
         details: list[Tensor | None] = [None] * len(subjects)
+    elif restorer.flattener is not None:
+        size = ENLARGED * model.native_size[0], ENLARGED * model.native_size[1]
+        conditions = restorer.conditions(joined, categories)
+        images = restorer.restore(joined, categories, sampling, seed=seeds, progress=on_step, conditions=conditions)
+        seconds = time.monotonic() - start
+        found = restore_flat(
+            restorer, restorer.flattener, join_views(views), categories, sampling, seed=seeds, conditions=conditions
+        )
+        details = [one.at(size)[None] for one in found]
     else:
         images, evidence = restorer.restore_with_evidence(joined, categories, sampling, seed=seeds, progress=on_step)
+        seconds = time.monotonic() - start
         detailing = Detailing((ENLARGED * model.native_size[0], ENLARGED * model.native_size[1]))
         details = [
             presented(image, seen, view, detailing).image
@@ -127,11 +159,11 @@ def restore_examples(
         save_image(folder / f"{one.subject.name}-restored.png", one.restored)
         if one.detailed is not None:
             save_image(folder / f"{one.subject.name}-detailed.png", one.detailed)
-    return examples
+    return examples, seconds
 
 
 def _view(restorer: GarmentRestorer, subject: Subject, folder: Path) -> GarmentView:
-    """The view of a subject's photo, after it was written into the folder and read again."""
+    """The view of a subject's photo after it was written to the folder and read back."""
     model = restorer.info.model
     person, mask = folder / f"{subject.name}-person.png", folder / f"{subject.name}-mask.png"
     _save(subject.person, person)
@@ -160,11 +192,10 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
     return sheet
 
 
-def run_demo(
-    restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, sampling: Sampling
-) -> tuple[Path, list[Example]]:
-    """Restore garments, with a progress bar on stderr; returns the contact sheet's path and the examples."""
+def run_demo(restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, sampling: Sampling) -> Shown:
+    """Restore garments, with a progress bar on stderr, and write their contact sheet."""
     examples: list[Example] = []
+    seconds = 0.0
     batches = [subjects[start : start + BATCH] for start in range(0, len(subjects), BATCH)]
     with tqdm(total=len(batches) * sampling.steps, desc="restoring", unit="step", leave=False) as bar:
 
@@ -172,10 +203,12 @@ def run_demo(
             bar.update()
 
         for batch in batches:
-            examples += restore_examples(restorer, batch, out, sampling, on_step)
+            restored, took = restore_examples(restorer, batch, out, sampling, on_step)
+            examples += restored
+            seconds += took
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
-    return sheet, examples
+    return Shown(sheet, examples, seconds)
 
 
 def write_page_image(examples: Sequence[Example], path: Path) -> None:

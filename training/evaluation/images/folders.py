@@ -75,7 +75,7 @@ def image_list(paths: Sequence[Path]) -> ImageList:
 
 
 def named_like(generated: dict[str, Path], reference: dict[str, Path]) -> dict[str, Path]:
-    """The generated images under the references' spelling of their names, where only case or Unicode form differ."""
+    """The generated images, renamed to the references' spelling where only case or Unicode normalisation differs."""
     spelt = {name_key(name): name for name in reference}
     found = {}
     for name, path in generated.items():
@@ -85,7 +85,7 @@ def named_like(generated: dict[str, Path], reference: dict[str, Path]) -> dict[s
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
-    """Names that both contain, and a sentence for each name that one of them lacks."""
+    """Return the names that both contain, and a sentence for each name that one of them lacks."""
     names = [name for name in reference if name in generated]
     problems = [f"{name}: there is no generated image" for name in reference if name not in generated]
     problems += [f"{generated[name].name}: there is no reference" for name in generated if name not in reference]

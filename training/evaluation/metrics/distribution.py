@@ -44,7 +44,8 @@ class Spread:
     value: float
     """The metric; KID is the mean over subsets."""
     spread: float | None
-    """Standard deviation over KID's subsets in torch-fidelity; None for FID, and for clean-fid, which returns none."""
+    """Standard deviation over KID's subsets in torch-fidelity; None for FID, and for clean-fid, which does not return
+    it."""
     n: int
     """Number of generated images; with few images, FID is biased upwards."""
     n_reference: int
@@ -56,7 +57,7 @@ class Network:
     """A feature network."""
 
     name: str
-    """`inception` or `clip`, with the library whose resizing is used."""
+    """`inception` or `clip`, followed by the library whose resizing is used."""
     library: str
     """`torch-fidelity` or `clean-fid`."""
     weights: WeightsFile | Path
@@ -88,7 +89,7 @@ class Network:
 
 @dataclass(frozen=True)
 class DistributionMetric:
-    """A metric, which is a network and a formula."""
+    """A metric, consisting of a feature network and a formula."""
 
     name: str
     """`fid`, `clip_fid`, `kid`."""
@@ -108,7 +109,8 @@ def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
 
 
 def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
-    """FID's formula with a bundle's own image encoder, for images that no published network suits, such as drawn ones.
+    """FID's formula with a bundle's own image encoder, for images that published networks do not suit, such as drawn
+    ones.
 
     The numbers are only comparable within one table.
     """
@@ -119,7 +121,10 @@ def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
 
 
 class DistributionScorer:
-    """The requested distribution metrics of a protocol that can run here; features can be cached in a folder."""
+    """Scores images with those of a protocol's requested distribution metrics that can run here.
+
+    Features can be cached in a folder.
+    """
 
     def __init__(
         self,
@@ -130,8 +135,8 @@ class DistributionScorer:
         encoder: Path | None = None,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted` has names of distribution metrics; those that cannot run are listed in `skipped`. `encoder` is the
-        bundle whose image encoder encoder_fd uses; networks run on `device`."""
+        """Check which of the metrics `wanted` can run, without loading their networks; the others are listed in
+        `skipped`. `encoder` is the bundle whose image encoder encoder_fd uses; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """Protocol by which images are compared."""
@@ -222,7 +227,7 @@ def load_network(network: Network, path: Path, device: torch.device = torch.devi
 
 @torch.no_grad()
 def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | None, title: str) -> np.ndarray:
-    """Features (N, D) of files, whose images are resized to `size` (W, H) or unchanged."""
+    """Features (N, D) of image files, resized to `size` (W, H) if given."""
     found = []
     for start in tqdm(range(0, len(paths), BATCH), desc=f"{title}: {paths[0].parent.name}", unit="batch", leave=False):
         pictures = [read_picture(path, size) for path in paths[start : start + BATCH]]
@@ -247,7 +252,7 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # a warning about a square root that did not converge; the library then adds its epsilon
+        )  # ignore the warning that the matrix square root did not converge; the library then adds its epsilon
         try:
             return float(fid_from_feats(one, other))
         except TypeError as error:  # it calls sqrtm with an argument that SciPy 1.18 has removed

@@ -1,4 +1,4 @@
-"""This project's own metrics for restored garments within the true silhouette: one number per image (in 0..1)."""
+"""This project's own metrics for restored garments, computed within the true silhouette: one number per image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HALO = 3
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Mean absolute error where either image shows the garment, so that invented parts count: (B,), 0..1.
+    """Mean absolute error where either image shows the garment, so that invented parts count: (B,), in 0..1.
 
     Images are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is everything that is not white.
     """
@@ -41,7 +41,7 @@ def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor
 
 
 def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
-    """Generated garment outside the true silhouette, divided by the silhouette's area, (B,), from 0.
+    """Area of the generated garment outside the true silhouette, divided by the silhouette's area: (B,), at least 0.
 
     Images are (B, 3, H, W), silhouettes (B, 1, H, W); a rim of HALO pixels does not count.
     """
@@ -51,8 +51,8 @@ def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
 
 
 def missing(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Fraction of the true garment that was left white, (B,), 0..1; where the ground truth is white, white is
-    correct."""
+    """Fraction of the true garment that was left white: (B,), in 0..1. Pixels that are white in the ground truth are
+    not counted as missing."""
     inside = (silhouette > 0.5) & _drawn(truth)
     kernel = 2 * HALO + 1
     near = F.max_pool2d(_drawn(generated).float(), kernel, stride=1, padding=HALO) > 0
@@ -68,14 +68,15 @@ def _drawn(picture: Tensor) -> Tensor:
 def texture_agreement(
     generated: Tensor, truth: Tensor, silhouette: Tensor, patch: int = PATCH, tolerance: int = TOLERANCE
 ) -> Tensor:
-    """How well the texture (stripes, motifs, lettering) agrees with the true one in position and strength: (B,), 0..1.
+    """How well the texture (stripes, motifs, lettering) agrees with the true texture in position and strength: (B,), in
+    0..1.
 
     The gradients of luminance and both chroma channels form one vector per pixel, whose length is compressed so that
     faint edges also count. In each patch inside the silhouette (without its outline), the two gradient fields are
     compared by their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`. Patches are
     weighted by the gradient energy of both images, so missing and invented texture both count. The result is the mean
-    over full and half size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one. Images are
-    (B, 3, H, W), silhouettes (B, 1, H, W).
+    over full and half size. Unlike SSIM, this metric prefers a blurred correct texture to a sharp wrong texture. Images
+    are (B, 3, H, W), silhouettes (B, 1, H, W).
     """
     inside = _without_outline((silhouette > 0.5).float(), OUTLINE)
     one, other = _opponent(generated.float()), _opponent(truth.float())
@@ -97,7 +98,7 @@ def _field_overlap(generated: Tensor, truth: Tensor, inside: Tensor, patch: int,
         shifted_energy = _pool(shifted_squares * inside, patch)
         best = torch.maximum(best, (2 * product + floor) / (wanted_energy + shifted_energy + floor).clamp(min=1e-12))
     total = energy.sum(dim=(1, 2, 3))
-    return ((best * energy).sum(dim=(1, 2, 3)) + 1e-12) / (total + 1e-12)  # 1 if neither has any texture
+    return ((best * energy).sum(dim=(1, 2, 3)) + 1e-12) / (total + 1e-12)  # 1 if neither image has any texture
 
 
 def _gradients(picture: Tensor) -> Tensor:

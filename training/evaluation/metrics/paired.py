@@ -1,4 +1,4 @@
-"""Metrics that compare a generated image with the true one, with a protocol's libraries."""
+"""Metrics that compare a generated image with the true image, using a protocol's libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, W
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
 """This project's metrics within the garment's silhouette (garment.py), which do not need weights."""
 WHITE = 0.94
-"""Pixels whose channels are all above this, and which are connected to the border, are background."""
+"""Pixels are background if all their channels are above this value and they are connected to the border."""
 OWN_WIDTH = 384
 """Larger images are resized to this width for OWN metrics, whose patches and rims are in pixels. At this width, small
 offsets are tolerated, and lettering is still legible."""
@@ -73,7 +73,7 @@ def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
 
 
 class PairedScorer:
-    """The requested metrics of a protocol that can run here."""
+    """Scores images with those of a protocol's requested metrics that can run here."""
 
     def __init__(
         self,
@@ -82,8 +82,8 @@ class PairedScorer:
         weights: WeightsFolder,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted` has names of paired_metrics and OWN; metrics that cannot run are listed in `skipped`. Networks run
-        on `device`."""
+        """Set up the metrics `wanted`, from paired_metrics and OWN; those that cannot run are listed in `skipped`.
+        Networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """Protocol by which images are compared."""
@@ -109,7 +109,7 @@ class PairedScorer:
 
     @torch.no_grad()
     def score(self, generated: Tensor, truth: Tensor, silhouette: Tensor | None = None) -> dict[str, float]:
-        """Compare an image (3, H, W) with the true one, both uint8 or in 0..1; `silhouette` is (1, H, W) in 0..1.
+        """Compare an image (3, H, W) with the true image, both uint8 or in 0..1; `silhouette` is (1, H, W) in 0..1.
 
         Without a silhouette, everything except the white background counts as the true garment.
         """
@@ -133,8 +133,8 @@ class PairedScorer:
 
 
 def silhouette_of(garment: Tensor) -> Tensor:
-    """Mask of the garment in a flat image: all pixels except white connected to the border; (B, 3, H, W) to
-    (B, 1, H, W)."""
+    """Mask of the garment in a flat image: all pixels except white ones connected to the border; (B, 3, H, W) -> (B, 1,
+    H, W)."""
     white = (garment > WHITE).all(dim=1, keepdim=True)
     return (~flood(border(white), white)).float()
 

@@ -1,7 +1,7 @@
 """Named protocols: the size, libraries and split of a measurement.
 
-Because papers differ in these, the FID of one and the same checkpoint is reported as anything from 14.5 to 28.3. A
-result therefore includes its protocol, and a table only contains results from one protocol.
+Papers differ in these, so the reported FID of the same checkpoint ranges from 14.5 to 28.3. A result therefore includes
+its protocol, and a table only contains results from one protocol.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Protocol:
     split: str
     """Images that the protocol is meant for, in words."""
     count: int | None
-    """Number of pairs in that split; a result with another number gets a note."""
+    """Number of pairs in that split; a note is added to results with a different number."""
 
 
 PROTOCOLS = {
@@ -46,7 +46,7 @@ PROTOCOLS = {
 
 
 def protocol_named(name: str) -> Protocol:
-    """The protocol with this name; raises IGRError for an unknown one."""
+    """The protocol with this name; raises IGRError for an unknown name."""
     if name not in PROTOCOLS:
         raise IGRError(f"Unknown protocol {name!r}: choose {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]

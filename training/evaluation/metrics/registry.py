@@ -1,8 +1,8 @@
 """Registry of all metrics by name, with title and format.
 
-A name means one library and one setting. The paper's metrics are computed with the libraries and at the size of a
-protocol (protocols.py), which the column titles name. This project's own metrics are computed by garment.py within
-given silhouettes; the column titles note if there were none.
+Each name stands for one library and one setting. The paper's metrics use the libraries and the size of a protocol
+(protocols.py), which is named in the column titles. This project's own metrics (garment.py) are computed within given
+silhouettes; the column titles say so if there were none.
 """
 
 from __future__ import annotations

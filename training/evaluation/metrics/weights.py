@@ -79,7 +79,7 @@ def _pyiqa_dists() -> str:
 
 
 def _kept_by_pyiqa(name: str, same: str) -> tuple[Path, ...]:
-    """Paths in pyiqa's own cache and, if torchmetrics is installed, of the same file there."""
+    """Paths of the file in pyiqa's own cache and, if torchmetrics is installed, in that package."""
     spec = find_spec("torchmetrics")
     packages = spec.submodule_search_locations or () if spec is not None else ()
     inside = (Path(package) / "functional" / "image" / same for package in packages)

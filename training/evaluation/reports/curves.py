@@ -19,7 +19,7 @@ from ...base.run.run_folder import read_metrics
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the panels that show a run."""
+    """One panel of a run's plot."""
 
     title: str
     """Title, which follows the run's name."""

@@ -22,12 +22,12 @@ DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agree
 TEXTURE = "texture_agreement"
 _NAMES = ("paper", "place", "row")
 _MOST_INTERVALS = 4
-"""Maximum number of lines that are drawn with their intervals, and with a legend inside the plot."""
+"""Maximum number of lines for which intervals are drawn and the legend is placed inside the plot."""
 _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 
 def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Result]]:
-    """Groups of at least two rows that only differ in one setting, by the name that the rows share."""
+    """Groups of at least two rows that differ only in one setting, by the shared part of their names."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
@@ -123,7 +123,7 @@ def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
 
 
 def _with_ends(result: Result, metric: str) -> tuple[float, float, float]:
-    """Value, lower end and upper end, multiplied as in tables."""
+    """A metric's value and the lower and upper ends of its interval, scaled as in the tables."""
     times = METRICS[metric].times
     if metric in result.paired:
         found = result.paired[metric]

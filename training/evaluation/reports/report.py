@@ -48,21 +48,22 @@ class Report:
 
     @property
     def first(self) -> Result:
-        """The row that galleries are sorted by, which is the first that is not a control."""
+        """The row that galleries are sorted by: the first that is not a control."""
         return next((one for one in self.results if one.kind != "control"), self.results[0])
 
     @property
     def names(self) -> list[str]:
-        """The pairs, starting with the worst texture score; ordered by name if there are no paired scores."""
+        """Names of the pairs, worst texture score first; ordered by name if there are no paired scores."""
         if TEXTURE not in self.first.paired:
             return sorted(path.stem for path in (self.folder / "persons").glob("*.png"))
         scores = dict(zip(self.first.names, self.first.paired[TEXTURE].values, strict=True))
         return sorted(scores, key=scores.__getitem__)
 
     def picture(self, result: Result, name: str) -> Path | None:
-        """A row's image for a pair; None if images are compared as sets and another method has none for the pair.
+        """A row's image for a pair.
 
-        Otherwise raises IGRError if the image is missing.
+        Returns None if images are compared as sets and another method has no image for the pair; otherwise, raises
+        IGRError if the image is missing.
         """
         folder = self.folder / "rows" / result.known["place"] / "pictures"
         for suffix in IMAGE_SUFFIXES:

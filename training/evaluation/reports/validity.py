@@ -1,4 +1,4 @@
-"""Check that a texture metric ranks as people do: a correct but blurred answer must beat a sharp but wrong one."""
+"""Check that a texture metric ranks like people: a correct but blurred answer must beat a sharp but wrong one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROTOCOL = "native"
 RANKED = ("texture_agreement", "ssim")
 """Metrics to check."""
 PLAIN = ("solid", "gradient", "blocks")
-"""Patterns without a texture; unless there is a print, no answer can be wrong for them."""
+"""Patterns without a texture; garments with them are only used if they have a print."""
 BLUR = 1 / 64
 """Standard deviation of the blur, as a fraction of the width."""
 SIZE = (192, 256)
@@ -68,8 +68,8 @@ CASES = {
     "2% in size": enlarged(1.02),
     "2° turned": turned(2),
 }
-"""Differences between right answers and ground truth, because no restored garment matches the ground truth to the
-pixel. Texture agreement allows 2 pixels (garment.TOLERANCE); other cases show what happens beyond that.
+"""Offsets of the right answers from the ground truth, because no restored garment matches the ground truth exactly.
+Texture agreement tolerates 2 pixels (garment.TOLERANCE); other cases show what happens beyond that.
 """
 
 
@@ -84,7 +84,8 @@ class Ranking:
     count: int
     """Number of garments."""
     right: float
-    """Fraction of the garments (0..1) for which right and sharp > right and blurred > sharp and wrong."""
+    """Fraction of the garments (0..1) for which (right, sharp) scores higher than (right, blurred), and this higher
+    than (wrong, sharp)."""
     scores: tuple[float, float, float]
     """Mean scores of the three answers, in this order."""
 
@@ -104,9 +105,9 @@ class Validity:
 
 
 def rankings(start: int, count: int, coarse: float = 0.0) -> Validity:
-    """For `count` drawn garments with a texture, from seed `start` on, rank answers by texture agreement and by SSIM.
+    """Rank three answers for each of `count` drawn garments with a texture, by texture agreement and by SSIM.
 
-    The wrong answer has the true silhouette, filled with the cloth of the next garment.
+    Seeds start at `start`. The wrong answer is the true silhouette, filled with the cloth of the next garment.
     """
     scorer = PairedScorer(protocol_named(PROTOCOL), RANKED, WeightsFolder(None))
     pairs = list(_textured(start, count, coarse))
@@ -131,7 +132,7 @@ def write_validity(path: Path, found: Validity) -> None:
 
 
 def read_validity(path: Path) -> Validity:
-    """Read a check; raises IGRError if the file does not contain one."""
+    """Read the rankings of a check; raises IGRError if the file does not contain them."""
     try:
         data = parse_json(path.read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:
@@ -161,7 +162,7 @@ def validity_table(found: Validity) -> str:
 
 
 def filled(pair: Pair, other: Pair) -> Image.Image:
-    """A garment's silhouette, filled with another garment's cloth, which is mirrored outwards from the chest."""
+    """A garment's silhouette, filled with another garment's cloth, which is repeated by mirroring from the chest."""
     cloth = np.asarray(other.garment)
     height, width = cloth.shape[:2]
     patch = cloth[height // 4 : height // 2, 3 * width // 8 : 5 * width // 8]

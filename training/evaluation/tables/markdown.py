@@ -41,5 +41,5 @@ def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """A cell's text on one line, without a column's end or a tag in it."""
+    """A cell's text on one line, with column separators and tags escaped."""
     return one_line(cell).replace("|", r"\|").replace("<", "&lt;")

@@ -50,7 +50,7 @@ DECIMALS = {"ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "clip_fid": 2, "kid": 2
 def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str) -> str:
     """One of the paper's tables in Markdown; each row is followed by our measurement, and other results are at the end.
 
-    `data` describes the data that was measured on. A result belongs to the row that its `paper` entry names (in
+    `data` describes the data used for the measurements. A result belongs to the row that its `paper` entry names (in
     Table 3, its guidance). Cells of metrics that were not computed stay empty; the last columns show this project's own
     metrics.
     """
@@ -94,7 +94,7 @@ def _paper_row(table: str, result: Result) -> str:
         return str(result.known.get("paper", ""))
     guidance = result.known.get("guidance")
     whole = all(result.known.get(name) == 1 for name in ("reference_strength", "image_prompt_strength"))
-    whole = whole and not any(name in result.known for name in ("photos", "details"))  # neither is in the paper
+    whole = whole and not any(name in result.known for name in ("photos", "details", "start"))  # the paper uses neither
     return f"{guidance:.1f}" if whole and guidance is not None else ""
 
 

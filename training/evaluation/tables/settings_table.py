@@ -16,7 +16,7 @@ SETTINGS = "settings"
 SHOWN = ("texture_agreement", "garment_psnr")
 """Metrics in each cell, if they were computed; the first is compared with the baseline."""
 WORSE = "↓"
-"""Marks a cell that is worse than the baseline, with an interval clear of zero."""
+"""Marks a cell that is worse than the baseline, with an interval that excludes zero."""
 
 
 def settings_table(results: Sequence[Result], baseline: str) -> str:
@@ -37,7 +37,7 @@ def settings_table(results: Sequence[Result], baseline: str) -> str:
     for one in bundles:
         row = cells.setdefault(_named(one), {})
         if one.known["steps"] in row:
-            raise IGRError(f"{one.name!r} has the sampling settings of another row: keep one of them.")
+            raise IGRError(f"Row {one.name!r} has the same sampling settings as another row: keep only one of them.")
         row[one.known["steps"]] = _cell(one, base, shown)
     lines = [[name, *(found.get(count, "") for count in counts)] for name, found in cells.items()]
     titles = ["", *(f"{count} step{'s' if count > 1 else ''}" for count in counts)]
@@ -45,8 +45,8 @@ def settings_table(results: Sequence[Result], baseline: str) -> str:
     widest = max(one.paired[shown[0]].high - one.paired[shown[0]].low for one in bundles) / 2
     name = first.name(base.protocol["name"], base.silhouettes is not None)
     mark = (
-        f"Each cell: {title}. {WORSE}: {name} worse than that of “{baseline}” (bold), with the 95% interval of the "
-        f"paired difference clear of zero. The widest 95% interval of {name} is ±{first.written(widest)}."
+        f"Each cell: {title}. {WORSE}: {name} worse than that of “{baseline}” (bold); the 95% interval of the "
+        f"paired difference excludes zero. The widest 95% interval of {name} is ±{first.written(widest)}."
     )
     return f"{markdown(titles, lines)}\n{mark} {caption(bundles)}"
 

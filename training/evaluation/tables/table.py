@@ -16,7 +16,7 @@ from .markdown import markdown
 COMPARED = ("texture_agreement", "invented")
 """Metrics whose difference from the baseline row is shown."""
 MOST_WEIGHTS = 4
-"""Hashes are only shown for at most this many bundles; the JSON contains all."""
+"""Maximum number of bundles whose hashes are shown; the JSON contains all of them."""
 SAME = (
     "guidance",
     "guidance_interval",
@@ -27,6 +27,8 @@ SAME = (
     "image_prompt_strength",
     "photos",
     "details",
+    "start",
+    "flattener_sha256",
     "reference_margin",
 )
 """Settings that must be the same for all training seeds of a row."""
