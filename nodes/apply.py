@@ -13,7 +13,7 @@ from .host.encoding import Reference
 from .host.garmfus_patch import apply_reference
 from .host.marks import conditioning
 from .host.networks import check_denoiser
-from .schema import advanced, schema
+from .schema import advanced, check_text, schema
 from .sockets import ReferenceSocket
 from .strengths import block_strengths, parse_factors
 
@@ -98,7 +98,7 @@ class IGRApply(io.ComfyNode):
                 io.Conditioning.Output(display_name="positive", tooltip="The prompt for the garment's category."),
                 io.Conditioning.Output(display_name="negative", tooltip="The empty prompt, without the reference."),
                 io.Latent.Output(
-                    display_name="latent", tooltip="An empty latent of the view's size, one image per photo."
+                    display_name="latent", tooltip="An empty latent at the view's size, with one image per photo."
                 ),
             ],
         )
@@ -124,6 +124,7 @@ class IGRApply(io.ComfyNode):
         level_strengths: str = "",
     ) -> io.NodeOutput:
         """Patch a clone of the model."""
+        check_text("level_strengths", level_strengths)
         check_denoiser(model, reference.config, reference.key)
         for limit, name, value in (
             (STRENGTH, "reference_strength", reference_strength),
@@ -131,7 +132,7 @@ class IGRApply(io.ComfyNode):
             (SHARE, "start_percent", start_percent),
             (SHARE, "end_percent", end_percent),
         ):
-            limit.check(value, name)  # ComfyUI lets NaN pass, which nodes for arithmetic can give
+            limit.check(value, name)  # ComfyUI accepts NaN, which arithmetic nodes can output
         if start_percent > end_percent:
             raise IGRError(f"start_percent {start_percent} is after end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)

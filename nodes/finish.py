@@ -13,9 +13,10 @@ from ..igr_core.errors import IGRError
 from ..igr_core.photo.view import GarmentView, unfit
 from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
+from ..igr_core.text import counted
 from .host.ui import note_entries
-from .images import to_image, to_photos
-from .schema import advanced, check_option, schema
+from .images import as_rows, to_image, to_photos
+from .schema import advanced, check_option, check_text, schema
 from .sockets import ViewSocket
 
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
@@ -50,7 +51,7 @@ class IGRGarmentFinish(io.ComfyNode):
                     options=[*ASPECTS, PHOTO_ASPECT],
                     default="3:4",
                     tooltip='Aspect ratio of the canvas, width to height. "the photo\'s own" only undoes the fitting '
-                    "by Garment Mask/Crop, and needs the view.",
+                    "done by Garment Mask/Crop and needs the view.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -64,7 +65,7 @@ class IGRGarmentFinish(io.ComfyNode):
                     "background",
                     options=[WHITE, COLOUR, TRANSPARENT],
                     default=WHITE,
-                    tooltip="Background of the garment; transparent gives an image with four channels.",
+                    tooltip="Background behind the garment; transparent outputs an image with four channels.",
                 ),
                 advanced(
                     io.String.Input,
@@ -77,6 +78,12 @@ class IGRGarmentFinish(io.ComfyNode):
                 ),
                 ViewSocket.Input(
                     "view", optional=True, tooltip='From Garment Mask/Crop; used if aspect is "the photo\'s own".'
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The garments' opacity, from Complete Garment. Without it, opacity is found from the "
+                    "near-white background.",
                 ),
             ],
             outputs=[
@@ -109,39 +116,59 @@ class IGRGarmentFinish(io.ComfyNode):
         colour: str = "#f2f2f2",
         trim: bool = True,
         view: GarmentView | None = None,
+        mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Lay out the garments."""
         check_option("aspect", aspect, (*ASPECTS, PHOTO_ASPECT))
         check_option("background", background, (WHITE, COLOUR, TRANSPARENT))
+        check_text("colour", colour)
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
+        opacity = None if mask is None else _opacity(mask, photos)
         warnings: tuple[str, ...] = ()
-        if background != WHITE:
+        if background != WHITE and opacity is None:
             warnings = cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask)
         if aspect == PHOTO_ASPECT:
-            images, alpha = undo_fitting(photos, view, around)
+            images, alpha = undo_fitting(photos, view, around, opacity)
         else:
-            images, alpha = finish_garment(photos, Finish(aspect, margin, around, trim))
+            images, alpha = finish_garment(photos, Finish(aspect, margin, around, trim), opacity)
         if background == TRANSPARENT:
             images = torch.cat([_without_white(images, alpha), alpha], 1)
         return io.NodeOutput(to_image(images), alpha[:, 0], ui=note_entries(cls, warnings))
 
 
-def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+def _opacity(mask: Tensor, images: Tensor) -> Tensor:
+    """The garments' opacity (B, 1, H, W) from a MASK; raises IGRError unless it fits the images (B, 3, H, W)."""
+    opacity = as_rows(mask, "mask").clamp(0, 1)
+    if opacity.shape[-2:] != images.shape[-2:] or len(opacity) not in (1, len(images)):
+        raise IGRError(
+            f"The mask has shape {tuple(mask.shape)}, but the images are {images.shape[-1]}x{images.shape[-2]} "
+            f"({counted(len(images), 'image')}): connect the mask of the node that the images come from."
+        )
+    return opacity.to(images).expand(len(images), -1, -1, -1)
+
+
+def undo_fitting(
+    image: Tensor, view: GarmentView | None, around: tuple[float, float, float], opacity: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Map canvas images (B, 3, H, W) back to their photos' resolution, without padding; returns images and opacity.
 
-    If the photos differ in size, all are scaled to the first. Raises IGRError if the view is missing or does not match.
+    If the photos differ in size, all are scaled to the size of the first. Several images per photo, such as candidates,
+    must be in the order of Repeat Latent Batch. `opacity` (B, 1, H, W) is the garments' own, if it is known. Raises
+    IGRError if the view is missing or does not match.
     """
     if view is None:
         raise IGRError(f'aspect "{PHOTO_ASPECT}" needs the view: connect Garment Mask/Crop to Garment Finish.')
-    count = image.shape[0]
-    if count == 0 or len(view.placements) % count:
+    count, garments = image.shape[0], len(view.placements)
+    if count == 0 or (garments % count and count % garments):
         raise IGRError(
-            f"There are {count} images, but the view has {len(view.placements)} photos: connect the view that "
-            "the images were restored from."
+            f"The image input has {counted(count, 'image')}, but the view has "
+            f"{counted(len(view.placements), 'photo')}: connect the view that the images were restored from."
         )
-    first = dataclasses.replace(view, placements=view.placements[:count])  # only the main photos
-    restored = [to_rgba(one[None]) for one in unfit(image, first)]
+    own = tuple(view.placements[number % garments] for number in range(count))  # only the main photos
+    first = dataclasses.replace(view, placements=own)
+    covers = [None] * count if opacity is None else [one[None].clamp(0, 1) for one in unfit(opacity, first)]
+    restored = [to_rgba(one[None], cover) for one, cover in zip(unfit(image, first), covers, strict=True)]
     size = restored[0].shape[-2:]
     together = torch.cat([one if one.shape[-2:] == size else F.interpolate(one, size, mode="area") for one in restored])
     colour, alpha = together[:, :3], together[:, 3:]

@@ -12,7 +12,8 @@ from ..igr_core.photo.inputs import check_range
 from ..igr_core.photo.masks import full_strength
 
 OVERSHOOT = 0.25
-"""How far outside 0..1 an IMAGE may be: bicubic and lanczos resizing go beyond at edges, by less than this."""
+"""Maximum distance of an IMAGE's values from 0..1; bicubic and lanczos resizing overshoot at edges by less than this.
+"""
 NO_ALPHA_SIDE = 64
 """Side of the empty square mask that Load Image outputs for an image without transparency."""
 
@@ -20,14 +21,17 @@ NO_ALPHA_SIDE = 64
 def to_photos(image: Tensor) -> Tensor:
     """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), with transparent pixels composited over white.
 
-    Values that resizing has pushed slightly outside 0..1 are clamped. Raises IGRError for another shape, for no image,
-    and for values that are not finite or far outside 0..1.
+    Values that resizing has pushed slightly outside 0..1 are clamped. Raises IGRError for any other shape, an empty
+    batch, and values that are not finite or far outside 0..1.
     """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
         raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE with 1, 3 or 4 channels.")
     photos = image.movedim(-1, 1).float()
     if photos.numel() == 0:
-        raise IGRError(f"The image is empty (its shape is {tuple(image.shape)}): provide at least one image.")
+        raise IGRError(
+            f"The image has no pixels (its shape is {tuple(image.shape)}): connect at least one image "
+            "whose height and width are not zero."
+        )
     check_finite(photos, "image")
     check_range("image", photos, OVERSHOOT)
     photos = photos.clamp(0, 1)
@@ -44,8 +48,18 @@ def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:
     """
     if mask is None:
         return None
-    masks = mask.float().reshape(-1, 1, *mask.shape[-2:])
+    masks = as_rows(mask, "mask")
     return None if _is_missing(masks, photos) else full_strength(masks)
+
+
+def as_rows(mask: Tensor, what: str) -> Tensor:
+    """MASK with any leading dimensions -> (B, 1, H, W); raises IGRError for a mask without pixels."""
+    if mask.ndim < 2 or 0 in mask.shape[-2:]:
+        raise IGRError(
+            f"The {what} has no pixels (its shape is {tuple(mask.shape)}): connect a mask whose height "
+            "and width are not zero."
+        )
+    return mask.float().reshape(-1, 1, *mask.shape[-2:])
 
 
 def no_mask() -> Tensor:

@@ -63,7 +63,7 @@ class IGRLoad(io.ComfyNode):
                 ),
                 AdapterSocket.Output(
                     display_name="adapter",
-                    tooltip="The networks that encode photos. Connect it to GarmNet Encode and Garment Mask/Crop.",
+                    tooltip="The networks that encode photos. Connect to GarmNet Encode and Garment Mask/Crop.",
                 ),
                 io.Vae.Output(
                     display_name="vae", tooltip="The bundle's VAE. Connect it to GarmNet Encode and VAE Decode."
@@ -97,11 +97,11 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
         networks.check_vae(vae, config.vae)
     if clip_vision is not None and config.image_prompt is not None:
         networks.check_image_encoder(clip_vision, config.image_encoder)
-    denoiser = networks.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser of {path}")
+    denoiser = networks.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser in {path}")
     denoiser.model.model_config.key = key = bundle.key()
     garmnet = None
     if config.garmnet is not None:
-        garmnet = networks.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet of {path}")
+        garmnet = networks.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet in {path}")
     image_prompt = None
     if config.image_prompt is not None:
         with torch.device("meta"):
@@ -110,10 +110,10 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
         image_prompt = networks.load_image_prompt(module, denoiser)
         if clip_vision is None:
             clip_vision = networks.load_image_encoder(
-                config.image_encoder, bundle.tensors("image_encoder"), f"image_encoder of {path}"
+                config.image_encoder, bundle.tensors("image_encoder"), f"image_encoder in {path}"
             )
     if vae is None:
-        vae = networks.load_vae(config.vae, bundle.tensors("vae"), f"vae of {path}")
+        vae = networks.load_vae(config.vae, bundle.tensors("vae"), f"vae in {path}")
     fit_preview(denoiser, vae, config.vae)
     prompts = {name: value.float() for name, value in bundle.prompts().items()}
     encoder = clip_vision if image_prompt is not None else None

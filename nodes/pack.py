@@ -31,7 +31,9 @@ def _nodes() -> list[type[io.ComfyNode]]:
         folder.register()
     from .apply import IGRApply
     from .detail.candidates import IGRRankCandidates
+    from .detail.complete import IGRCompleteGarment
     from .detail.evidence import IGRGarmentEvidence
+    from .detail.flatten import IGRFlattenGarment
     from .detail.references import IGRCombineReferences
     from .detail.transfer import IGRTransferDetails
     from .encode import IGRGarmNetEncode
@@ -58,6 +60,8 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRCombineReferences,
         IGRGarmentEvidence,
         IGRTransferDetails,
+        IGRFlattenGarment,
+        IGRCompleteGarment,
         IGRRankCandidates,
         IGRExamplePerson,
         IGRGarmentFinish,

@@ -36,8 +36,8 @@ class IGRGarmentPreview(io.ComfyNode):
                     "category",
                     options=[UNKNOWN, *CATEGORIES],
                     default=UNKNOWN,
-                    tooltip="Kind of garment under the mask, as in GarmNet Encode. Only used to make the "
-                    "detection of side views more reliable.",
+                    tooltip="Kind of garment under the mask, as in GarmNet Encode. Only used to detect side views "
+                    "more reliably.",
                 ),
             ],
             outputs=[

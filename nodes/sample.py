@@ -9,17 +9,21 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..igr_core.errors import IGRError
 from ..igr_core.sampling.presets import PRESETS
 from ..igr_core.sampling.schedule import draw_noise
+from ..igr_core.text import counted
 from .host import sampling
+from .host.garmfus_patch import has_reference
+from .host.marks import uses_reference
 from .host.networks import check_denoiser
 from .images import check_finite
-from .schema import advanced, check_option, schema
+from .schema import advanced, check_option, schema, whole
 
 MAX_SEED = 2**63 - 1
 """Maximum seed, which leaves space for the seeds of a batch below torch's limit."""
 CUSTOM = "custom"
-"""Option of the preset input with which every setting has its own input."""
+"""Option of the preset input that uses the values of the node's other inputs."""
 
 
 class IGRSample(io.ComfyNode):
@@ -38,7 +42,10 @@ class IGRSample(io.ComfyNode):
                 io.Model.Input("model", tooltip="From IGR Apply."),
                 io.Conditioning.Input("positive", tooltip="From IGR Apply."),
                 io.Conditioning.Input("negative", tooltip="From IGR Apply."),
-                io.Latent.Input("latent", tooltip="From IGR Apply: an empty latent with one image per photo."),
+                io.Latent.Input(
+                    "latent",
+                    tooltip="An empty latent with one image per photo, from IGR Apply, or Flatten Garment's latent.",
+                ),
                 io.Int.Input(
                     "seed",
                     default=0,
@@ -70,7 +77,8 @@ class IGRSample(io.ComfyNode):
                     default=CUSTOM,
                     optional=True,
                     tooltip="draft is the fastest, standard is recommended for igr-small, and paper has the paper's "
-                    "settings. A preset replaces every other setting but the seed; custom uses them.",
+                    "settings. A preset overrides every setting except the seed and denoise; custom uses the "
+                    "node's own values.",
                 ),
                 advanced(
                     io.Combo.Input,
@@ -93,8 +101,8 @@ class IGRSample(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Guidance is off before this fraction of the denoising process, which halves the time of "
-                    "these steps.",
+                    tooltip="Point in the denoising process, as a fraction, at which guidance starts. Earlier steps "
+                    "run without it and take half as long.",
                 ),
                 advanced(
                     io.Float.Input,
@@ -103,8 +111,19 @@ class IGRSample(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Guidance is off after this fraction of the denoising process, which halves the time of "
-                    "these steps.",
+                    tooltip="Point in the denoising process, as a fraction, at which guidance ends. Later steps "
+                    "run without it and take half as long.",
+                ),
+                advanced(
+                    io.Float.Input,
+                    "denoise",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.05,
+                    round=0.01,
+                    tooltip="Fraction of the noise levels to run. 1 replaces the latent's image, wherever its noise "
+                    "mask allows; use 0.5 with Flatten Garment's latent. The number of steps stays the same.",
                 ),
             ],
             outputs=[
@@ -132,17 +151,28 @@ class IGRSample(io.ComfyNode):
         schedule: str = sampling.PAPER_SCHEDULE,
         guidance_start: float = 0.0,
         guidance_end: float = 1.0,
+        denoise: float = 1.0,
     ) -> io.NodeOutput:
         """Sample with ComfyUI."""
         check_option("preset", preset, (CUSTOM, *PRESETS))
         check_option("sampler", sampler, sampling.sampler_names())
         check_option("schedule", schedule, sampling.schedule_names())
         check_denoiser(model)
+        if uses_reference(positive) and not has_reference(model):
+            raise IGRError(
+                "The model has no reference, so the photo would not be used: connect IGR Apply's model to IGR Sample."
+            )
+        seed, steps = whole("seed", seed, 0, 2**128) % 2**64, whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
+        if denoise < 1 and not bool(latent["samples"].any()):
+            raise IGRError(
+                f"The latent is empty, so it cannot be denoised by {denoise:g}: connect Flatten Garment's latent, or "
+                "set denoise to 1."
+            )
         if preset == CUSTOM:
-            settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule)
+            settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule, denoise)
         else:
-            settings = sampling.HostSampling(**_widgets(preset))
+            settings = sampling.HostSampling(**_widgets(preset), denoise=denoise)
         samples = sampling.sample(
             model,
             draw_batch_noise(latent, seed),
@@ -166,4 +196,10 @@ def draw_batch_noise(latent: dict[str, Any], seed: int) -> Tensor:
     """Noise (B, C, h, w) in float32 for a LATENT; an image taken from a batch keeps the noise it had in the batch."""
     shape = latent["samples"].shape
     numbers = latent.get("batch_index") or range(shape[0])
+    if len(numbers) != shape[0]:
+        raise IGRError(
+            f"The latent has {counted(shape[0], 'image')}, but its batch_index has "
+            f"{counted(len(numbers), 'entry', 'entries')}: connect IGR Apply's latent, or one made from it by Repeat "
+            "Latent Batch or Latent From Batch."
+        )
     return torch.cat([draw_noise((1, *shape[1:]), seed + number) for number in numbers])

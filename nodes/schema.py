@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..igr_core.errors import IGRError
 from ..igr_core.model.config import CATEGORIES
+from ..igr_core.ranges import Range
 
 CATEGORY = "IGR"
 """Category of the nodes in the Add Node menu."""
@@ -33,6 +34,25 @@ def check_option(name: str, value: Any, options: Iterable[str]) -> None:
     *others, last = options
     if value not in (*others, last):
         raise IGRError(f"{name} is {value!r}: choose {', '.join(others)} or {last}.")
+
+
+def whole(name: str, value: Any, low: int = 0, high: int = 2**64) -> int:
+    """A whole number from a connected node, which may be a float such as 3.0.
+
+    Raises IGRError for anything else, and outside `low` to `high`: ComfyUI only checks values that are typed in.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int):
+        raise IGRError(f"{name} is {value!r}: use a whole number from {low} to {high}.")
+    Range(low, high).check(value, name)
+    return value
+
+
+def check_text(name: str, value: Any) -> None:
+    """Raise IGRError if a connected node has given something other than text, which ComfyUI does not check."""
+    if not isinstance(value, str):
+        raise IGRError(f"{name} is {value!r}, which is not text: connect a node that outputs text, or disconnect it.")
 
 
 def garment_category() -> Any:

@@ -15,6 +15,7 @@ AdapterSocket = io.Custom("IGR_ADAPTER")
 ViewSocket = io.Custom("IGR_VIEW")
 ReferenceSocket = io.Custom("IGR_REFERENCE")
 EvidenceSocket = io.Custom("IGR_EVIDENCE")
+FlatSocket = io.Custom("IGR_FLAT")
 ParserSocket = io.Custom("IGR_PARSER")
 SegmenterSocket = io.Custom("IGR_SEGMENTER")
 BoxSocket = io.Custom("BOUNDING_BOX")
@@ -23,7 +24,7 @@ BoxSocket = io.Custom("BOUNDING_BOX")
 
 @dataclass(frozen=True)
 class Adapter:
-    """The parts of a bundle besides the denoiser; its networks are under ComfyUI's memory management."""
+    """The parts of a bundle other than the denoiser; ComfyUI manages the memory of its networks."""
 
     info: BundleInfo
     """Header of the bundle."""

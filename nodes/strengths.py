@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..igr_core.errors import IGRError
 from ..igr_core.model.config import UNetConfig
 from ..igr_core.model.image_prompt import cross_attention_widths
+from ..igr_core.text import counted
 
 MOST = 10
-"""Largest factor of a level."""
+"""Largest factor for a level."""
 
 
 def parse_factors(text: str) -> tuple[float, ...]:
@@ -30,7 +31,8 @@ def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...
     levels = len(unet.block_out_channels)
     if factors and len(factors) != levels:
         raise IGRError(
-            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: enter {levels} numbers."
+            f"level_strengths has {counted(len(factors), 'number')}, but this model has {counted(levels, 'level')}: "
+            "enter one number per level."
         )
     return {
         name: strength * (factors[_level(name, levels)] if factors else 1.0) for name in cross_attention_widths(unet)

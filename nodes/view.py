@@ -15,10 +15,12 @@ from ..igr_core.photo.overlay import overlay
 from ..igr_core.photo.view import make_view
 from .host.ui import preview
 from .images import to_image, to_masks, to_photos
-from .schema import advanced, check_option, schema
+from .schema import advanced, check_option, check_text, schema, whole
 from .segmentation.without_mask import STOP, WHOLE, masks_without_input, options
 from .sockets import Adapter, AdapterSocket, ViewSocket
 
+WIDEST = 256
+"""Maximum number of pixels by which a mask is grown, shrunk or feathered."""
 OWN = "the model's own"
 CUSTOM = "custom"
 SIZES = (OWN, "768x1024", "384x512", CUSTOM)
@@ -49,8 +51,8 @@ class IGRGarmentView(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Mask of the garment, white on the garment, the same size as the photo; one per photo, or "
-                    "one for all. Without a mask, without_mask determines what happens.",
+                    tooltip="Garment mask, white on the garment and the same size as the photo; one per photo, or one "
+                    "for all. Without a mask, without_mask determines what happens.",
                 ),
                 io.Combo.Input(
                     "size",
@@ -64,7 +66,7 @@ class IGRGarmentView(io.ComfyNode):
                     options=list(VIEWS),
                     default=OWN,
                     tooltip="whole: the whole photo, as in the paper. focused: only the garment and its surroundings, "
-                    'which keeps more detail of a small garment. "the model\'s own" usually works best.',
+                    "which keeps more of a small garment's detail. \"the model's own\" usually works best.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -102,8 +104,8 @@ class IGRGarmentView(io.ComfyNode):
                     io.Int.Input,
                     "grow",
                     default=0,
-                    min=-256,
-                    max=256,
+                    min=-WIDEST,
+                    max=WIDEST,
                     tooltip="Grow the mask by this many photo pixels on every side; a negative value shrinks it.",
                 ),
                 advanced(
@@ -111,7 +113,7 @@ class IGRGarmentView(io.ComfyNode):
                     "feather",
                     default=0,
                     min=0,
-                    max=256,
+                    max=WIDEST,
                     tooltip="Soften the mask's edge over this many photo pixels.",
                 ),
                 advanced(io.Boolean.Input, "fill_holes", default=False, tooltip="Fill the holes in the mask."),
@@ -124,7 +126,7 @@ class IGRGarmentView(io.ComfyNode):
             ],
             outputs=[
                 ViewSocket.Output(
-                    display_name="view", tooltip="Photo, mask and crop together. Connect it to GarmNet Encode."
+                    display_name="view", tooltip="Photo, mask and crop together. Connect to GarmNet Encode."
                 ),
                 io.Image.Output(display_name="person", tooltip="The photo as the model sees it."),
                 io.Mask.Output(display_name="mask", tooltip="The mask as the model sees it."),
@@ -164,6 +166,8 @@ class IGRGarmentView(io.ComfyNode):
         """Prepare the view, and show it on the node."""
         check_option("view", view, VIEWS)
         check_option("without_mask", without_mask, options())
+        check_text("custom_size", custom_size)
+        grow, feather = whole("grow", grow, -WIDEST, WIDEST), whole("feather", feather, 0, WIDEST)
         photos = to_photos(person)
         masks, note = to_masks(mask, photos), ""
         given = masks is not None

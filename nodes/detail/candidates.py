@@ -10,6 +10,7 @@ from ...igr_core.detail.candidates import agreement, ranked
 from ...igr_core.detail.evidence import Evidence
 from ...igr_core.errors import IGRError
 from ...igr_core.photo.view import GarmentView
+from ...igr_core.text import counted
 from ..host.ui import preview
 from ..images import to_photos
 from ..schema import schema
@@ -26,19 +27,21 @@ class IGRRankCandidates(io.ComfyNode):
         return schema(
             node_id="IGRRankCandidates",
             display_name="Rank Candidates",
-            description="Sorts several restored images of one garment by their agreement with the photo, best first. "
-            "For several images of one photo, put Repeat Latent Batch between IGR Apply and IGR Sample.",
+            description="Sorts several restored images of one garment by how well they agree with the photo, best "
+            "first. For several images of one photo, put Repeat Latent Batch between IGR Apply and IGR Sample.",
             search_aliases=["best of", "pick best", "choose seed", "rank images"],
             inputs=[
                 io.Image.Input("image", tooltip="Restored images of one garment, from VAE Decode."),
                 EvidenceSocket.Input("evidence", tooltip="From Garment Evidence, for the same images."),
-                ViewSocket.Input("view", tooltip="The view that is connected to Garment Evidence."),
+                ViewSocket.Input("view", tooltip="The view connected to Garment Evidence."),
             ],
             outputs=[
                 io.Image.Output(display_name="best", tooltip="The image that agrees best with the photo."),
                 io.Image.Output(display_name="images", tooltip="All images, best first."),
-                EvidenceSocket.Output(display_name="evidence", tooltip="Evidence of the best image."),
-                io.String.Output(display_name="report", tooltip="Agreement of every image with the photo, best first."),
+                EvidenceSocket.Output(display_name="evidence", tooltip="Evidence for the best image."),
+                io.String.Output(
+                    display_name="report", tooltip="How well each image agrees with the photo, best first."
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
@@ -50,8 +53,8 @@ class IGRRankCandidates(io.ComfyNode):
         images = to_photos(image).cpu()
         if len(images) != len(evidence):
             raise IGRError(
-                f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
-                "Evidence uses."
+                f"The image input has {counted(len(images), 'image')}, but the evidence is for {len(evidence)}: "
+                "connect the image that Garment Evidence uses."
             )
         photos = photos_of(view, len(images), len(evidence[0].flows))
         if len(set(photos)) > 1:

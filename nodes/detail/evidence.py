@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ...igr_core.detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
 from ...igr_core.detail.heads import chosen_readout
-from ...igr_core.detail.report import describe, draw_evidence, evidence_map, seen_fraction
+from ...igr_core.detail.report import describe, draw_evidence, evidence_map, numbered, seen_fraction
 from ...igr_core.errors import IGRError
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
+from ...igr_core.text import counted
 from ..host.blocks import transformer_blocks
 from ..host.garmfus_patch import TAKEN
 from ..host.networks import check_denoiser
@@ -48,11 +49,12 @@ class IGRGarmentEvidence(io.ComfyNode):
             ],
             outputs=[
                 EvidenceSocket.Output(
-                    display_name="evidence", tooltip="Connect it to Transfer Details or Rank Candidates."
+                    display_name="evidence", tooltip="Connect to Transfer Details or Rank Candidates."
                 ),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="Probability that each pixel of the garment was visible in the photo; 0 around it.",
+                    tooltip="Probability that each pixel of the garment was visible in the photo; 0 outside the "
+                    "garment.",
                 ),
                 io.Image.Output(display_name="overlay", tooltip="The garment with its invented parts in magenta."),
                 io.Float.Output(
@@ -74,9 +76,7 @@ class IGRGarmentEvidence(io.ComfyNode):
         alphas = garment_alpha(images)
         maps = [evidence_map(one, alpha) for one, alpha in zip(evidence, alphas, strict=True)]
         drawn = torch.stack([draw_evidence(*parts) for parts in zip(images, maps, alphas, strict=True)])
-        sentences = [describe(visible, alpha) for visible, alpha in zip(maps, alphas, strict=True)]
-        if len(sentences) > 1:
-            sentences = [f"Garment {number}: {sentence}" for number, sentence in enumerate(sentences, 1)]
+        sentences = numbered([describe(visible, alpha) for visible, alpha in zip(maps, alphas, strict=True)])
         report, overlay = "\n".join(sentences), to_image(drawn)
         return io.NodeOutput(
             evidence,
@@ -98,7 +98,8 @@ def find(
     samples = latent["samples"]
     if len(samples) != len(images):
         raise IGRError(
-            f"There are {len(images)} images, but {len(samples)} latents: connect the latent that was decoded."
+            f"The image input has {counted(len(images), 'image')}, but the latent has {len(samples)}: connect the "
+            "latent that was decoded."
         )
     config, count = adapter.config, len(samples)
     check_denoiser(model, config, adapter.key)
@@ -130,7 +131,7 @@ def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]
     garments, rest = divmod(len(view.person), each)
     if rest or garments == 0 or count % garments:
         raise IGRError(
-            f"The view has {len(view.person)} photos, which do not belong to these {count} images: connect the "
-            "view that they were restored from."
+            f"The view, with {counted(len(view.person), 'photo')}, does not match {counted(count, 'image')}: connect "
+            "the view that the images were restored from."
         )
     return [tuple(range(number % garments, len(view.person), garments)) for number in range(count)]

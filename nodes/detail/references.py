@@ -20,7 +20,7 @@ class IGRCombineReferences(io.ComfyNode):
             node_id="IGRCombineReferences",
             display_name="Combine References",
             description="Combines two photos of the same garment, such as its front and its side, so that the model "
-            "sees both. Chain the node for more photos, up to 8. The image prompt comes from the first photo.",
+            "sees both. Chain several of these nodes for up to 8 photos. The image prompt comes from the first photo.",
             search_aliases=["several photos", "multiple references", "multi view", "two photos"],
             inputs=[
                 ReferenceSocket.Input("reference", tooltip="The main photo, from GarmNet Encode."),
@@ -29,8 +29,8 @@ class IGRCombineReferences(io.ComfyNode):
                 ViewSocket.Input("other_view", tooltip="The view of the other photo, at the same size."),
             ],
             outputs=[
-                ReferenceSocket.Output(display_name="reference", tooltip="Connect it to IGR Apply."),
-                ViewSocket.Output(display_name="view", tooltip="Connect it to Garment Evidence and Transfer Details."),
+                ReferenceSocket.Output(display_name="reference", tooltip="Connect to IGR Apply."),
+                ViewSocket.Output(display_name="view", tooltip="Connect to Garment Evidence and Transfer Details."),
             ],
         )
 

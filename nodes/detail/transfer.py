@@ -7,13 +7,15 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...igr_core.detail.evidence import Evidence
-from ...igr_core.detail.transfer import MOST_SIDE, Transfer, source_photos, transfer_details
+from ...igr_core.detail.transfer import MOST_SIDE, Transfer, transfer_details
+from ...igr_core.detail.warping import source_photos
 from ...igr_core.errors import IGRError
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
+from ...igr_core.text import counted
 from ..host.ui import progress
 from ..images import to_image, to_photos
-from ..schema import advanced, schema
+from ..schema import advanced, schema, whole
 from ..sockets import EvidenceSocket, ViewSocket
 from .evidence import photos_of
 
@@ -33,7 +35,7 @@ class IGRTransferDetails(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="The restored garment, from VAE Decode."),
                 EvidenceSocket.Input("evidence", tooltip="From Garment Evidence."),
-                ViewSocket.Input("view", tooltip="The view that is connected to Garment Evidence."),
+                ViewSocket.Input("view", tooltip="The view connected to Garment Evidence."),
                 io.Int.Input(
                     "width", default=768, min=64, max=MOST_SIDE, step=8, tooltip="Width of the result in pixels."
                 ),
@@ -55,7 +57,7 @@ class IGRTransferDetails(io.ComfyNode):
                     min=0.0,
                     max=0.2,
                     step=0.005,
-                    tooltip="Width of the transition at the border of the moved parts, as a fraction of the height.",
+                    tooltip="Width of the transition around the moved parts, as a fraction of the image's height.",
                 ),
             ],
             outputs=[
@@ -79,16 +81,17 @@ class IGRTransferDetails(io.ComfyNode):
         images = to_photos(image).cpu()
         if len(images) != len(evidence):
             raise IGRError(
-                f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
-                "Evidence uses."
+                f"The image input has {counted(len(images), 'image')}, but the evidence is for {len(evidence)}: "
+                "connect the image that Garment Evidence uses."
             )
+        size = whole("width", width, 64, MOST_SIDE), whole("height", height, 64, MOST_SIDE)
         sources = source_photos(view)
         photos = photos_of(view, len(images), len(evidence[0].flows))
         settings, show = Transfer(strength, feather), progress(len(images))
         done = []
         for number, (one, alpha) in enumerate(zip(images, garment_alpha(images), strict=True)):
             chosen = [sources[photo] for photo in photos[number]]
-            done.append(transfer_details(one, alpha, evidence[number], chosen, (width, height), settings))
+            done.append(transfer_details(one, alpha, evidence[number], chosen, size, settings))
             show(number + 1)
         results, moved = (torch.stack(parts) for parts in zip(*done, strict=True))
         return io.NodeOutput(to_image(results), moved[:, 0])

@@ -12,7 +12,7 @@ from ...igr_core.model.image_prompt import cross_attention_widths
 from .networks import host_unet_config
 
 Block = tuple[str, int, int]
-"""A transformer block: part of the UNet, index in that part, index in the stack."""
+"""A transformer block: part of the UNet (input, middle or output), index in that part, and index in the stack."""
 
 
 def transformer_blocks(unet: UNetConfig) -> dict[str, Block]:

@@ -39,8 +39,10 @@ class Reference:
     """Batch size, channels, height and width of the latents to restore."""
     key: str
     """Bundle.key of the bundle that encoded the photos."""
+    category: str
+    """Category of the garments."""
     photos: int = 1
-    """n, the number of photos of each of the B garments; features have n * B rows, beginning with all first photos."""
+    """n, the number of photos per garment; features have n * B rows, beginning with all first photos."""
     kept: Kept = field(default_factory=dict)
     """Kept cells of the n * B photos, by block name; blocks that keep every token are missing."""
 
@@ -52,7 +54,7 @@ def check_together(one: Reference, other: Reference) -> None:
             "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
             "of the same size."
         )
-    if not torch.equal(one.prompt, other.prompt):
+    if one.category != other.category:
         raise IGRError("The references differ in category: choose the same one in both GarmNet Encode nodes.")
 
 

@@ -21,6 +21,7 @@ from ...igr_core.model.garmfus import (
     reference_self_attention,
 )
 from ...igr_core.model.pruning import KeptCells
+from ...igr_core.text import counted
 from . import marks
 from .blocks import self_attention_layer, transformer_blocks
 from .compiling import uncompiled
@@ -31,10 +32,15 @@ NOTES = "igr_notes"
 """Key in the transformer options for the Notes of a call whose attention is read."""
 
 IMAGES = "igr_images"
-"""Key of the transformer options for the numbers of the batch's images, if they were taken from another batch."""
+"""Key in the transformer options for the original indices of images that were taken from another batch."""
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 """A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
+
+
+def has_reference(model: Any) -> bool:
+    """Whether a MODEL was patched by apply_reference and still has the patch."""
+    return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY))
 
 
 def apply_reference(
@@ -50,7 +56,7 @@ def apply_reference(
     `strengths` contains reference strengths by block name. Raises IGRError if the model already has a reference.
     """
     patched = model.clone()
-    if patched.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY):
+    if has_reference(patched):
         raise IGRError(
             "The model already has a reference from another IGR Apply: connect model to IGR Load, or join the photos "
             "of a garment with Combine References."
@@ -74,21 +80,21 @@ def apply_reference(
 
 
 TAKEN = (
-    "The latent was taken from a batch of several garments and no longer tells which ones: restore the whole batch, or "
-    "encode the photos of the garments that you want on their own."
+    "The latent was taken from a batch of several garments and no longer shows which ones: restore the whole batch, or "
+    "encode only the photos of the garments that you want."
 )
-"""Error for part of a batch, because ComfyUI's numbers of images do not survive a repetition."""
+"""Error message for part of a batch, because repeating a batch makes ComfyUI's image indices meaningless."""
 
 
 def with_images(options: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
-    """A MODEL's options for images that were taken from a batch, by their numbers in it."""
+    """A MODEL's options with the indices of images that were taken from a batch."""
     transformer = {**options.get("transformer_options", {}), IMAGES: tuple(numbers)}
     return {**options, "transformer_options": transformer}
 
 
 @dataclass(frozen=True)
 class Notes:
-    """Queries and keys of one call; an object of its own, because ComfyUI copies dictionaries."""
+    """Queries and keys of one call; a separate object, because ComfyUI copies dictionaries."""
 
     by_block: dict[str, list[Noted]]
     """The blocks to record, each with its attention."""
@@ -116,8 +122,8 @@ class GarmFusPatch:
     """A wrapper around ComfyUI's UNet that adds GarmFus to each call.
 
     The attention replacements exist for one call and wrap those of other nodes, whether earlier or later in the
-    workflow, so those stay active and no MODEL is changed. Rows are planned for every call, because ComfyUI only then
-    decides which conditionings it stacks.
+    workflow, so that other nodes' patches stay active and no MODEL is changed. Rows are planned for every call, because
+    ComfyUI decides only then which conditionings it stacks.
     """
 
     def __init__(
@@ -180,8 +186,8 @@ class GarmFusPatch:
     def _plan(self, seen: tuple[bool, ...], rows: int, images: tuple[int, ...] | None) -> tuple[RowPlan, RowPlan]:
         """References and image prompts of all rows; rows of marked conditionings use the garments in batch order.
 
-        `images` has the images' numbers in the batch that they were taken from. Raises IGRError if they are only a part
-        of several garments.
+        `images` are the indices of images that were taken from another batch. Raises IGRError if they are only some of
+        several garments.
         """
         if (seen, rows, images) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
@@ -194,8 +200,8 @@ class GarmFusPatch:
                 raise IGRError(TAKEN)
             if count % known:
                 raise IGRError(
-                    f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
-                    "or repeat it a whole number of times."
+                    f"The latent has {counted(count, 'image')}, but the reference has {counted(known, 'photo')}: "
+                    "connect IGR Apply's latent, or repeat it a whole number of times."
                 )
             first = tuple(row % known if sees else -1 for sees in seen for row in range(count))
             image = every = RowPlan(first)
@@ -275,7 +281,7 @@ class GarmFusPatch:
         return replacement
 
     def _cross_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or to another node's replacement."""
+        """Image-prompt cross-attention (Eq. 3) of one block, added to the text attention or another replacement."""
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             attention = _Attention(inner, options, call.marks)
@@ -292,8 +298,9 @@ class GarmFusPatch:
         return replacement
 
     def _keys_values(self, name: str, unet: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Reference keys and values, shaped as the features, from the denoiser's own projections; kept until the run
-        ends.
+        """Reference keys and values, in the features' shape, from the denoiser's own projections.
+
+        They are kept until the run ends.
         """
         if (unet, name) not in self._kept:
             attention = self_attention_layer(unet, self.blocks[name])
@@ -378,7 +385,7 @@ class _Attention:
         return torch.lerp(self(query, key, value, marked=True), out, strength)
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-        """garmfus.Attend with ComfyUI's attention, or torch's with a mask, which ComfyUI's may not broadcast."""
+        """garmfus.Attend with ComfyUI's attention; with a mask, which it may not broadcast, torch's is used instead."""
         if mask is not None:
             return attend(query, key, value, heads, mask)
         precision = self.options.get("attn_precision")

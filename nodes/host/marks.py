@@ -28,12 +28,12 @@ Place = tuple[float, float, float, float]
 
 
 class Seen(NamedTuple):
-    """What one call of the model needs to know about its conditionings; nothing is read from the device for it."""
+    """What one call of the model needs to know about its conditionings, without reading from the device."""
 
     marks: tuple[bool, ...]
     """Whether each of the stacked conditionings uses the reference, in the order of the batch."""
     area: Area | None
-    """The area of those that do; None for the whole latent."""
+    """Area of the conditionings that use the reference; None for the whole latent."""
 
 
 class Mark(comfy.conds.CONDRegular):
@@ -76,16 +76,22 @@ def conditioning(prompt: Tensor, uses_reference: bool) -> list[Any]:
     return [[prompt, {"model_conds": {KEY: Mark(uses_reference, prompt)}}]]
 
 
+def uses_reference(conditionings: list[Any]) -> bool:
+    """Whether a CONDITIONING has an entry that is marked as using the reference."""
+    marks = (one[1].get("model_conds", {}).get(KEY) for one in conditionings)
+    return any(mark is not None and mark.cond for mark in marks)
+
+
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
     """A guider's conditionings, each with a mark; `prompt` (1, T, C) is the prompt of IGR Apply's positive output.
 
     If none of them uses the reference, because another node recreated them or they come from elsewhere, the ones that
-    the guider calls positive are marked. Raises IGRError if the guider has no positive conditioning, or one of another
-    IGR Apply, whose prompt does not belong to this reference.
+    the guider calls positive are marked. Raises IGRError if the guider has no positive conditioning, or has one from
+    another IGR Apply, whose prompt does not belong to this reference.
     """
     known = {name: [_marked(one, prompt) for one in several] for name, several in conditionings.items()}
     if not any(True in marks for marks in known.values()):
-        if "positive" not in known:
+        if not known.get("positive"):
             raise IGRError(
                 "No conditioning comes from IGR Apply: connect its positive output to the sampler or guider."
             )
@@ -110,7 +116,7 @@ def _marked(one: dict[str, Any], prompt: Tensor) -> bool | None:
     if mark.cond and not torch.equal(mark.prompt, prompt):
         raise IGRError(
             "The conditioning comes from another IGR Apply, with another category or bundle: connect positive and "
-            "model of the same IGR Apply."
+            "model from the same IGR Apply."
         )
     text = one.get("cross_attn")
     zeroed = text is None or (not bool(text.any()) and bool(prompt.any()))
@@ -118,7 +124,7 @@ def _marked(one: dict[str, Any], prompt: Tensor) -> bool | None:
 
 
 def place_of(area: Area | None, size: tuple[int, int], whole: tuple[int, int]) -> Place | None:
-    """The place of a call's latent of `size` (height, width) in the `whole` one; None if it covers all of it.
+    """The place of a call's latent of `size` (height, width) in the `whole` latent; None if it covers the whole.
 
     Raises IGRError for part of an image whose area is not known.
     """

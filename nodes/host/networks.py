@@ -164,12 +164,12 @@ def load_image_prompt(module: ImagePrompt, denoiser: Any) -> Any:
 
 
 def inference_dtype(model: Any) -> torch.dtype:
-    """The dtype in which a model computes: that of its weights, unless the device needs another."""
+    """The dtype in which a model computes: its weights' dtype, unless the device requires another one."""
     return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
 
 
 def check_denoiser(model: Any, config: ModelConfig | None = None, key: str = "") -> None:
-    """Raise IGRError if a MODEL is not the denoiser of a bundle, or not that of the bundle with this config and key."""
+    """Raise IGRError if a MODEL is not an IGR denoiser, or not the one from the bundle with this config and key."""
     known = getattr(model.model, "model_config", None)
     if not isinstance(known, IGRModelConfig):
         raise IGRError("This MODEL is not an IGR denoiser: connect the model from IGR Load.")
@@ -275,7 +275,7 @@ def _check_names(module: nn.Module, tensors: dict[str, Tensor], label: str) -> N
             raise IGRError(f"The {label} is missing {name}: export the bundle again.")
         if tensors[name].shape != value.shape:
             raise IGRError(
-                f"The {label}'s {name} is {tuple(tensors[name].shape)} instead of {tuple(value.shape)}: "
+                f"The {label} has {name} in shape {tuple(tensors[name].shape)} instead of {tuple(value.shape)}: "
                 "export the bundle again."
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from tqdm.auto import trange
 from ...igr_core.detail.readout import Readout
 from ...igr_core.errors import IGRError
 from ...igr_core.model.detail_config import ReadoutConfig
+from ...igr_core.ranges import Range
 from ...igr_core.sampling.presets import Sampling
 from ...igr_core.sampling.schedule import (
     READING_SEED,
@@ -53,15 +55,18 @@ class HostSampling:
     guidance: float
     """Classifier-free guidance scale (Eq. 2)."""
     guidance_start: float
-    """Fraction of the denoising process after which guidance is on."""
+    """Point in the denoising process, as a fraction, at which guidance starts."""
     guidance_end: float
-    """Fraction of the denoising process after which guidance is off."""
+    """Point in the denoising process, as a fraction, at which guidance ends."""
     sampler: str
     """One of sampler_names."""
     schedule: str
     """One of schedule_names."""
+    denoise: float = 1.0
+    """Fraction of the noise levels to run, in 0..1."""
 
     def __post_init__(self) -> None:
+        Range(0, 1, above=True).check(self.denoise, "denoise")
         Sampling(self.steps, self.guidance, self.guidance_start, self.guidance_end)
 
 
@@ -93,14 +98,30 @@ def sample(
     ComfyUI handles progress, previews and interruptions.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
+    total = round(settings.steps / settings.denoise)  # of which the last `steps` are run
+    if settings.denoise < 1 and total > noise_config.train_steps // 2:
+        raise IGRError(
+            f"{settings.steps} steps at a denoise of {settings.denoise:g} are too many for this model: use at most "
+            f"{int(noise_config.train_steps // 2 * settings.denoise)} steps, or a higher denoise."
+        )
     if settings.schedule == PAPER_SCHEDULE:
-        timesteps = ddim_timesteps(noise_config, settings.steps)
-        sigmas = torch.cat([model_sampling.sigmas[timesteps].cpu(), torch.zeros(1)])
+        timesteps = ddim_timesteps(noise_config, total)
+        sigmas = torch.cat([_sigmas_at(model_sampling, timesteps), torch.zeros(1)])
     else:
-        sigmas = comfy.samplers.calculate_sigmas(model_sampling, settings.schedule, settings.steps).cpu()
+        sigmas = comfy.samplers.calculate_sigmas(model_sampling, settings.schedule, total).cpu()
+    if settings.denoise < 1:
+        sigmas = sigmas[-settings.steps - 1 :]
+    if not bool(torch.isfinite(sigmas).all()):  # kl_optimal with one step
+        raise IGRError(
+            f"{settings.schedule} does not work with steps = {settings.steps}: use more steps, or another schedule."
+        )
     after_click()
     by_paper = settings.sampler == "ddim" and settings.schedule == PAPER_SCHEDULE
-    method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(settings.sampler)
+    method = (
+        _Ddim(noise_config.prediction_type, settings.denoise == 1)
+        if by_paper
+        else comfy.samplers.sampler_object(settings.sampler)
+    )
     guider = _Guider(model, (settings.guidance_start, settings.guidance_end))
     guider.set_conds(positive, negative)
     guider.set_cfg(settings.guidance)
@@ -120,6 +141,16 @@ def sample(
     return samples.to(management.intermediate_device(), dtype)
 
 
+def _sigmas_at(model_sampling: Any, timesteps: Sequence[int]) -> Tensor:
+    """The model's noise levels at these timesteps, on the CPU.
+
+    They are interpolated if another node, such as one for LCM, has replaced them with fewer noise levels.
+    """
+    if len(model_sampling.sigmas) > max(timesteps):
+        return model_sampling.sigmas[list(timesteps)].cpu()
+    return model_sampling.sigma(torch.tensor(timesteps, dtype=torch.float32, device=model_sampling.sigmas.device)).cpu()
+
+
 def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutConfig) -> Readout:
     """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` come from IGR Apply.
 
@@ -127,7 +158,7 @@ def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutCo
     at the timesteps that are read.
     """
     sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
-    sigmas = sampling.sigmas[list(reading_timesteps(noise_config, config.steps))].cpu()
+    sigmas = _sigmas_at(sampling, reading_timesteps(noise_config, config.steps))
     readout = Readout(config, (samples.shape[2], samples.shape[3]), samples.shape[0])
     after_click()
     comfy.sample.sample_custom(
@@ -166,15 +197,19 @@ class _Guider(comfy.samplers.CFGGuider):
 
 
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on ComfyUI's sigmas, with igr_core.sampling.schedule; exact even if no signal is left."""
+    """The paper's DDIM on ComfyUI's sigmas, with igr_core.sampling.schedule.
 
-    def __init__(self, prediction_type: str) -> None:
+    It is exact even at the noise level where no signal is left.
+    """
+
+    def __init__(self, prediction_type: str, from_noise: bool) -> None:
         super().__init__(self._run)
         self.prediction_type = prediction_type
+        self.from_noise = from_noise
 
     def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
-        """DDIM starts from full-strength noise, at any timestep."""
-        return True
+        """Whether to start from full-strength noise: at any timestep, unless sampling starts from an image."""
+        return self.from_noise
 
     def _run(
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
@@ -207,14 +242,14 @@ _GUIDANCE = (
 
 
 class _Reader(comfy.samplers.KSAMPLER):
-    """A sampler that changes nothing: it adds noise to the latents, calls the denoiser, and keeps the attention."""
+    """A sampler that returns the latents unchanged: it adds noise, calls the denoiser, and records the attention."""
 
     def __init__(self, readout: Readout) -> None:
         super().__init__(self._run)
         self.readout = readout
 
     def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
-        """The latents are not noise."""
+        """False, because the latents are not noise."""
         return False
 
     def _run(

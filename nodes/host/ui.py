@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def progress(total: int) -> Callable[[int], None]:
-    """A function that updates the node's progress bar of `total` items, and ends the run if the user interrupted it."""
+    """Return a function that sets the node's progress bar of `total` items, and ends the run if it was interrupted."""
     bar = comfy.utils.ProgressBar(total)
 
     def show(done: int) -> None:
@@ -62,7 +62,7 @@ def note_entries(node: Any, warnings: tuple[str, ...] = (), text: str = "") -> d
 def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
     """The `ui` entry for the photo (1, H, W, 3) to click on, for Garment Segment's editor.
 
-    The frontend does not know the key `igr_photo`, so it does not show the photo again. `content` identifies the photo,
+    The frontend does not know the `igr_photo` key, so it does not show the photo again. `content` identifies the photo,
     because the file has a new name in each run.
     """
     (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
@@ -70,13 +70,13 @@ def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
 
 
 def skipped() -> Any:
-    """An output that ends the run for the following nodes, without an error."""
+    """An output that keeps the following nodes from running, without an error."""
     return ExecutionBlocker(None)
 
 
 @contextmanager
 def shown_before_errors(node: Any, entries: dict[str, Any]) -> Iterator[None]:
-    """Show `ui` entries on a node whose run ends with an IGRError, as ComfyUI only shows them after successful runs."""
+    """Show `ui` entries on a node even if it raises an IGRError; ComfyUI only shows those of successful runs."""
     try:
         yield
     except IGRError:

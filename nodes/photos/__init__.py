@@ -1,1 +1,1 @@
-"""Sources of photos: rendered examples, and folders of photos with masks."""
+"""Sources of photos (rendered examples, and folders of photos with masks), and the contact sheet of a run."""

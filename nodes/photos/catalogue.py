@@ -40,7 +40,7 @@ SHIPPED = "examples (rendered persons)"
 """Option for the example photos in the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
 _LONGEST_NAME = 200
-"""Bytes of a prefix's longest part, which leaves space for Save Image's number and extension."""
+"""Maximum length in bytes of each part of a prefix, which leaves space for Save Image's number and extension."""
 _PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
 """Words that Save Image replaces in a prefix."""
 NAMED_REASONS = 3
@@ -140,13 +140,21 @@ def finished_names(catalogue: Catalogue) -> set[str]:
 
 
 def catalogue_state(catalogue: Catalogue, again: bool) -> str:
-    """A hash of everything that decides which photos a run loads: file names, sizes and times, and saved garments."""
+    """A hash of everything that determines which photos a run loads: files with sizes and times, and saved garments."""
     photos, masks = catalogue.photos, catalogue.masks
     files = [*list_images(photos), *(list_images(masks) if masks else []), *photos.glob(TABLE)]
-    states = [(path, path.stat()) for path in files]
-    facts = [f"{path}:{state.st_size}:{state.st_mtime_ns}" for path, state in states]
+    facts = [f"{path}:{_state(path)}" for path in files]
     facts += [] if again else sorted(finished_names(catalogue) & {path.stem for path in files})
     return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _state(path: Path) -> str:
+    """Size and time of a file; empty for one that cannot be examined, such as a loop of links."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ""
+    return f"{state.st_size}:{state.st_mtime_ns}"
 
 
 def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
@@ -168,9 +176,9 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
 
 
 def _without_placeholders(found: Pairing) -> Pairing:
-    """Mark photos as failed if Save Image would replace a part of their name: they would never count as done."""
+    """Mark photos as failed if Save Image would replace part of their name, because they would never count as done."""
     named = [pair for pair in found.pairs if _PLACEHOLDER.search(pair.photo.stem)]
-    sentence = "Save Image would replace a part of its name, such as %width%: rename the photo."
+    sentence = "Save Image would replace part of the photo's name, such as %width%: rename the photo."
     return replace(
         found,
         pairs=tuple(pair for pair in found.pairs if pair not in named),

@@ -1,4 +1,4 @@
-"""IGR Contact Sheet: the photos and garments of a run on one image, and a report on them."""
+"""IGR Contact Sheet: the photos and garments of a run in one image, and a report on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IGRContactSheet(io.ComfyNode):
         return schema(
             node_id="IGRContactSheet",
             display_name="IGR Contact Sheet",
-            description="Shows all photos of a run beside their garments on one image, with names, categories and "
+            description="Shows all photos of a run beside their garments in one image, with names, categories and "
             f"warnings, and adds a line for each garment to {REPORT} beside the saved garments.",
             search_aliases=["overview", "image grid", "csv report", "before after", "proof sheet"],
             inputs=[
@@ -37,7 +37,8 @@ class IGRContactSheet(io.ComfyNode):
                 io.Image.Input(
                     "garment",
                     lazy=True,
-                    tooltip="The garments of these photos, in the same order, from Restore Garment.",
+                    tooltip="The restored garments, in the same order as the photos. Connect the output of Restore "
+                    "Garment.",
                 ),
                 ViewSocket.Input(
                     "view",
@@ -55,15 +56,16 @@ class IGRContactSheet(io.ComfyNode):
                 io.String.Input(
                     "prefix",
                     default="garments/garment",
-                    tooltip="Where the garments are saved. Connect prefix of IGR Photo Folder, as for Save Image. "
-                    f"The end of the prefix is shown as the garment's name, and {REPORT} is written to its folder.",
+                    tooltip="Where the garments are saved. Connect IGR Photo Folder's prefix, as for Save Image. The "
+                    f"end of the prefix is shown as the garment's name, and {REPORT} is written to its folder.",
                 ),
                 garment_category(),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="sheet",
-                    tooltip=f"The first {SHOWN} photos of the run beside their garments, and how many are not shown.",
+                    tooltip=f"The first {SHOWN} photos of the run beside their garments, and the number of photos not "
+                    "shown.",
                 ),
                 io.String.Output(
                     display_name="report",

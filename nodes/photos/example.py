@@ -29,13 +29,13 @@ class IGRExamplePerson(io.ComfyNode):
                     options=list(GARMENTS),
                     default="upper",
                     tooltip="The garment to mask: a shirt (upper; the close-up shows the same one on another person), "
-                    "shorts (lower) or a dress (full), each in its own photo, or the top or the trousers of one photo "
+                    "shorts (lower) or a dress (full), each in its own photo, or the top or the trousers in one photo "
                     "(outfit).",
                 )
             ],
             outputs=[
                 io.Image.Output(display_name="person", tooltip="The photo, 576×768 pixels."),
-                io.Mask.Output(display_name="mask", tooltip="Mask of the garment, white on the garment."),
+                io.Mask.Output(display_name="mask", tooltip="Garment mask, white on the garment."),
                 garment_category_output(
                     display_name="category", tooltip="Category of the garment. Connect it to GarmNet Encode."
                 ),

@@ -15,11 +15,11 @@ from ...igr_core.errors import IGRError
 from ...igr_core.folders import folders_below
 from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.overlay import overlay
-from ...igr_core.text import plain
+from ...igr_core.text import counted, plain
 from ..host.folders import input_root, output_root
 from ..host.ui import preview, progress, skipped
 from ..images import to_image
-from ..schema import advanced, check_option, garment_category_output, schema
+from ..schema import advanced, check_option, garment_category_output, schema, whole
 from .catalogue import (
     FROM_TABLE,
     NO_MASKS,
@@ -73,14 +73,14 @@ class IGRPhotoFolder(io.ComfyNode):
                     "photos",
                     options=[SHIPPED, *folders],
                     default=photos,
-                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder, or the rendered "
+                    tooltip="Folder with photos of dressed people, inside ComfyUI's input folder, or the rendered "
                     "examples that come with the pack, which are loaded without masks.",
                 ),
                 io.Combo.Input(
                     "masks",
                     options=[NO_MASKS, *folders],
                     default=masks,
-                    tooltip="Folder of masks, below ComfyUI's input folder. Each mask is white on the garment, the "
+                    tooltip="Folder of masks, inside ComfyUI's input folder. Each mask is white on the garment, the "
                     "same size as its photo, and has the same name except for the extension. Without masks, "
                     "without_mask in Garment Mask/Crop determines what happens; it can also find garments.",
                 ),
@@ -137,7 +137,7 @@ class IGRPhotoFolder(io.ComfyNode):
                 io.String.Output(
                     display_name="prefix",
                     is_output_list=True,
-                    tooltip="save_to plus the photo's name. Connect it to filename_prefix of Save Image.",
+                    tooltip="save_to plus the photo's name. Connect it to Save Image's filename_prefix.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -181,6 +181,7 @@ class IGRPhotoFolder(io.ComfyNode):
         """Load the photos that are left to do."""
         check_option("category", category, (*CATEGORIES, FROM_TABLE))
         found = left_to_do(_open(photos, masks, save_to), category, again)
+        limit = whole("limit", limit, 0, 1_000_000)
         wanted = min(limit or len(found.pairs), len(found.pairs))
         loaded, failed = load_photos(found, wanted, progress(max(wanted, 1)))
         shown = preview(
@@ -222,7 +223,7 @@ def _warnings(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]
     for note in notes[SHOWN_NOTES:]:
         logger.warning("%s", plain(note))
     if len(notes) > SHOWN_NOTES:
-        notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
+        notes = [*notes[:SHOWN_NOTES], f"The log has {counted(len(notes) - SHOWN_NOTES, 'more note')}."]
     if found.ignored:
         notes.append(f"Files that are not images were skipped: {', '.join(found.ignored[:SHOWN_NOTES])}.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Draw photos and their garments side by side on one image. Independent of ComfyUI."""
+"""Draw photos and their garments side by side in one image. Independent of ComfyUI."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ REPORT = "report.csv"
 """Name of the file."""
 COLUMNS = ("name", "category", "size", "evidence", "warnings")
 """Columns: name of the garment, its category, width x height in pixels, the fraction of the
-garment that was visible in the photo if it was measured, and warnings in sentences."""
+garment that was visible in the photo if it was measured, and warnings, as full sentences."""
 _PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
 
 
@@ -30,9 +30,9 @@ class Garment:
     """A restored garment."""
 
     folder: str
-    """Folder in which it is saved, relative to the output folder; empty for the output folder itself."""
+    """Folder in which the garment is saved, relative to the output folder; empty for the output folder itself."""
     name: str
-    """End of its prefix, with a number if several garments have this prefix."""
+    """End of the garment's prefix, with a number if several garments have this prefix."""
     category: str
     """upper, lower or full."""
     size: tuple[int, int]
@@ -55,12 +55,12 @@ class Garment:
 
 
 def split_prefix(prefix: str) -> tuple[str, str]:
-    """Folder and beginning of the names of the files that Save Image writes for a prefix.
+    """The folder and the beginning of the file names that Save Image uses for a prefix.
 
     Raises IGRError if the prefix is empty, leads outside the output folder, or has a placeholder such as %year%.
     """
     folder, name = os.path.split(os.path.normpath(prefix))  # like Save Image
-    remedy = "connect prefix of IGR Photo Folder, or use a prefix such as garments/garment"
+    remedy = "connect IGR Photo Folder's prefix, or use a prefix such as garments/garment"
     if leads_out(prefix) or "\0" in prefix:
         raise IGRError(f'prefix "{one_line(prefix)}" points outside the output folder: {remedy}.')
     if name == ".":
@@ -79,9 +79,9 @@ def check_reports(output_root: Path, folders: Iterable[str]) -> None:
 def _reports(output_root: Path, folders: Iterable[str]) -> dict[str, Lines]:
     """Lines of the reports in these folders, by folder; empty where there is none.
 
-    Raises IGRError if a report.csv is not a report of this node.
+    Raises IGRError if a report.csv is not a report from this node.
     """
-    what, remedy = "a report of IGR Contact Sheet", "rename or move it, or choose another save_to in IGR Photo Folder"
+    what, remedy = "a report from IGR Contact Sheet", "rename or move it, or choose another save_to in IGR Photo Folder"
     return {folder: read_lines(output_root / folder / REPORT, COLUMNS, what, remedy) for folder in set(folders)}
 
 

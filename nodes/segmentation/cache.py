@@ -37,6 +37,6 @@ def state(path: Path) -> str:
 
 
 def digest(photo: Tensor) -> str:
-    """A key for a photo (1, 3, H, W) in 0..1, as a segmenter sees it, in 8 bits."""
+    """A key for a photo (1, 3, H, W) in 0..1, computed from its 8-bit values, which are what a segmenter sees."""
     pixels = photo.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().contiguous()
     return f"{tuple(photo.shape)} {hashlib.sha256(pixels.numpy().tobytes()).hexdigest()}"

@@ -34,7 +34,7 @@ EXAMPLE = "example"
 MAX_BODY = 16_384
 """Maximum size of a request in bytes; 50 points take about 1,500."""
 WAITING = 3
-"""Maximum number of concurrent requests, enough for a few open editors, which have one request in progress each."""
+"""Maximum number of concurrent requests; enough for a few open editors, each of which sends one request at a time."""
 LONGEST = 1024
 """Longest side in pixels of the mask in the response."""
 
@@ -114,7 +114,7 @@ def _refuse_beside_graphs() -> None:
 
 
 def _refuse_mirrored(path: Path) -> None:
-    """Raise IGRError for a photo that the browser mirrors but Load Image does not, as clicks would miss the garment."""
+    """Raise IGRError for a photo that the browser mirrors but Load Image does not; clicks would miss the garment."""
     if is_mirrored(path) and not undoes_mirroring():
         raise IGRError(
             f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that, so the photo used in "

@@ -12,6 +12,8 @@ from ...igr_core.photo.masks import full_strength
 from ...igr_core.segmentation.boxes import boxes_of_photos
 from ...igr_core.segmentation.clicks import Clicks
 from ...igr_core.segmentation.sam2_prompt import Prompt
+from ...igr_core.text import counted
+from ..images import as_rows, check_finite
 
 
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
@@ -23,7 +25,10 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
     if count > 1 and clicks.has_marks:
         raise IGRError(f"The points belong to one photo, but {count} photos are connected: process them one at a time.")
     if len(roughs) not in (0, 1, count):
-        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: use one per photo, or one for all.")
+        raise IGRError(
+            f"The rough input has {counted(len(roughs), 'mask')} for {counted(count, 'photo')}: provide one mask "
+            "per photo, or one mask for all."
+        )
     boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)
     prompts = []
     for number in range(count):
@@ -39,10 +44,13 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
 
 
 def rough_masks(mask: Tensor | None) -> list[Tensor]:
-    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty mask."""
+    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty mask, or one with NaN."""
     if mask is None:
         return []
-    masks = full_strength(mask.float().reshape(-1, 1, *mask.shape[-2:])).split(1)
+    rows = as_rows(mask, "rough mask")
+    if rows.numel():
+        check_finite(rows, "rough mask")
+    masks = full_strength(rows).split(1)
     if not all(bool(torch.any(one)) for one in masks):
         raise IGRError("A rough mask is empty: paint the garment white, or disconnect the mask.")
     return list(masks)

@@ -21,7 +21,7 @@ from ..host.locking import turn
 from ..host.segmentation import LoadedSegmenter
 from ..host.ui import editor_entries, note_entries, progress, shown_before_errors
 from ..images import to_image, to_photos
-from ..schema import check_option, schema
+from ..schema import check_option, check_text, schema
 from ..sockets import BoxSocket, SegmenterSocket
 from .cache import digest, state
 from .prompts import prompts_of_photos, rough_masks
@@ -109,15 +109,15 @@ class IGRGarmentSegment(io.ComfyNode):
                 io.String.Input(
                     "points",
                     default="",
-                    tooltip="The marks, as JSON in pixels of the photo, written by the editor. At most 50 points: "
+                    tooltip="The marks in photo pixels, written by the editor as JSON. At most 50 points: "
                     '{"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom], "size": [width, '
                     'height], "strokes": [{"add": true, "radius": r, "points": [[x, y]]}]}.',
                 ),
                 io.Mask.Input(
                     "rough",
                     optional=True,
-                    tooltip="Rough mask to refine, white on the garment, the same size as the photo; one per photo, or "
-                    "one for all. Used when the workflow runs, not while clicking.",
+                    tooltip="Rough mask to refine, white on the garment and the same size as the photo; one per "
+                    "photo, or one for all. Used when the workflow runs, not while clicking.",
                 ),
                 BoxSocket.Input(
                     "box",
@@ -158,6 +158,7 @@ class IGRGarmentSegment(io.ComfyNode):
     ) -> io.NodeOutput:
         """Segment the garment, and show the photo in the editor, even if nothing is marked on it yet."""
         check_option("candidates", candidates, CHOICES)
+        check_text("points", points)
         photos = to_photos(person)
         shown = editor_entries(cls, to_image(photos[:1]), digest(photos[:1]))
         with shown_before_errors(cls, shown):

@@ -27,9 +27,9 @@ def masks_without_input(choice: str, photos: Tensor, category: str) -> tuple[Ten
         return photos.new_ones(1, 1, *photos.shape[-2:]), "The whole photo is treated as the garment."
     if not choice.startswith(FIND):
         raise IGRError(
-            "The photo has no mask: paint or connect one, or let without_mask find the garment with a human parser or "
-            "use the whole photo."
+            "The photo has no mask: paint or connect one, or set without_mask to find the garment with a human parser "
+            "or to use the whole photo."
         )
     name = choice.removeprefix(FIND)
     masks, found = parse(take_parser(name), photos, category, progress(len(photos)))
-    return masks, f"Mask found with {name}. {describe_all(masks, found, None)}"
+    return masks, f"Mask found by {name}. {describe_all(masks, found, None)}"

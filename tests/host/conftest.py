@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from igr_core.restore.restorer import GarmentRestorer
 from tests.support.host.frontend import find_chromium, open_frontend
 from tests.support.host.graphs import TINY, TINY_PARSER, TINY_SAM
 from tests.support.host.server import Server, find_host, running_server
@@ -39,6 +40,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     save_parser(base / "models" / "human_parsing" / TINY_PARSER, sees=("upper-clothes", "dress", "pants"))
     with running_server(*found, base) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def restorer(server: Server) -> GarmentRestorer:
+    """The server's tiny bundle in this process."""
+    return GarmentRestorer.from_bundle(server.base / "models" / "igr" / TINY)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
-"""A user's mistake ends in one sentence that names the remedy, and the server keeps running (DESIGN section 9)."""
+"""A user's mistake is reported in one sentence that names the remedy, and the server keeps running (DESIGN section
+9)."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.support.host.graphs import SMALL, SMALL_PARSER, TINY, node, restore, with_inputs
+from tests.support.host.graphs import SMALL, SMALL_PARSER, TINY, node, restore, with_evidence, with_inputs
 from tests.support.host.masks import mask_of as mask_of_graph
 from tests.support.host.masks import saved_masks
 from tests.support.host.server import Graph, PromptFailed, PromptRefused, Server
@@ -34,7 +36,7 @@ def black_photo() -> Graph:
 
 
 def black_under_a_small_mask() -> Graph:
-    """A photo that is black under its mask only: a wider mask reaches what is not."""
+    """A photo that is black only under its mask; a larger mask would also cover pixels that are not black."""
     graph = {
         **restore(),
         "disc": node("SolidMask", value=1.0, width=200, height=200),
@@ -63,8 +65,14 @@ def with_latent(kind: str, **inputs: Any) -> Graph:
 
 
 def with_option(at: str, name: str, graph: Graph | None = None) -> Graph:
-    """An option that a connected node gives, which the host does not check."""
+    """The graph with an option set by a connected node, which the host does not check."""
     graph = {**(graph or restore()), "odd": node("ProbeText", text="odd")}
+    return with_inputs(graph, at, **{name: ["odd", 0]})
+
+
+def with_value(at: str, name: str, value: Any, graph: Graph | None = None) -> Graph:
+    """The graph with a value of a wrong type or size from a connected node, which the host does not check."""
+    graph = {**(graph or restore()), "odd": node("ProbeText", text=json.dumps(value), parse=True)}
     return with_inputs(graph, at, **{name: ["odd", 0]})
 
 
@@ -95,6 +103,31 @@ OPTIONS = {
 }
 NAN = float("nan")
 RUN_ERRORS = {
+    "list as size": (
+        with_value("view", "custom_size", [48, 64], with_inputs(restore(), "view", size="custom")),
+        r"IGRGarmentView: IGRError: custom_size is \[48, 64\], which is not text: connect a node that outputs text",
+    ),
+    "number as colour": (with_value("finish", "colour", 7, finished(background="colour")), "colour is 7, which is not"),
+    "nothing as levels": (with_value("apply", "level_strengths", None), "level_strengths is None, which is not text"),
+    "other images of a batch": (
+        with_value("sample", "latent", {"samples": [2, 4, 8, 8], "batch_index": [5]}),
+        "IGRSample: IGRError: The latent has 2 images, but its batch_index has 1 entry: connect IGR Apply's latent",
+    ),
+    "model without a reference": (
+        with_inputs(restore(), "sample", model=["load", 0]),
+        "IGRSample: IGRError: The model has no reference, so the photo would not be used: connect IGR Apply's model",
+    ),
+    "half a step": (with_value("sample", "steps", 1.5), "IGRSample: IGRError: steps is 1.5: use a whole number from 1"),
+    "no strength": (with_value("apply", "reference_strength", None), "reference_strength is None: use a number from 0"),
+    "far too wide": (
+        with_value("view", "grow", 5000),
+        "IGRGarmentView: IGRError: grow is 5000: use a number from -256",
+    ),
+    "no conditioning": (with_value("sample", "positive", []), "No conditioning comes from IGR Apply: connect its pos"),
+    "schedule for one step": (
+        with_inputs(restore(), "sample", schedule="kl_optimal", steps=1),
+        "IGRSample: IGRError: kl_optimal does not work with steps = 1: use more steps, or another schedule",
+    ),
     "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
     "black under a mask that grows": (black_under_a_small_mask(), "IGRGarmentView.*completely black under its mask"),
     "model of another bundle": (model_of("twin.safetensors"), "IGRApply.*come from different bundles: use the same"),
@@ -109,14 +142,14 @@ RUN_ERRORS = {
     "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors contains NaN or infinite values in garmnet"),
     "part of a vae": (
         restore("part.safetensors"),
-        "IGRLoad.*vae of .*part.safetensors is missing decoder.conv_out.weight",
+        "IGRLoad.*vae in .*part.safetensors is missing decoder.conv_out.weight",
     ),
-    "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not match its config"),
+    "another vae": (restore("other.safetensors"), "IGRLoad.*vae in .*other.safetensors does not match its config"),
     "part of an encoder": (
         restore("tower.safetensors"),
-        "image_encoder of .*tower.safetensors is missing .*post_layernorm",
+        "image_encoder in .*tower.safetensors is missing .*post_layernorm",
     ),
-    "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not match its config"),
+    "another encoder": (restore("wide.safetensors"), "image_encoder in .*wide.safetensors does not match its config"),
     "latent of another model": (
         with_latent("EmptySD3LatentImage", width=512, height=512, batch_size=1),
         r"IGRSample: IGRError: The latent has shape \(1, 16, 64, 64\), but this model needs \(batch, 4.*IGR Apply's",
@@ -125,17 +158,17 @@ RUN_ERRORS = {
         with_latent("EmptyHunyuanLatentVideo", width=64, height=64, length=5, batch_size=1),
         r"IGRSample: IGRError: The latent has shape \(1, 16, 2, 8, 8\), but this model needs",
     ),
-    "guidance nan": (with_inputs(restore(), "sample", guidance=NAN), "IGRSample: IGRError: guidance is nan: give a"),
+    "guidance nan": (with_inputs(restore(), "sample", guidance=NAN), "IGRSample: IGRError: guidance is nan: use a"),
     "strength nan": (
         with_inputs(restore(), "apply", reference_strength=NAN),
-        "IGRApply: IGRError: reference_strength is nan: give a number from 0 to 4",
+        "IGRApply: IGRError: reference_strength is nan: use a number from 0 to 4",
     ),
     "image prompt nan": (
         with_inputs(restore(), "apply", image_prompt_strength=NAN),
         "IGRApply: IGRError: image_prompt_strength is nan",
     ),
     "start nan": (with_inputs(restore(), "apply", start_percent=NAN), "IGRApply: IGRError: start_percent is nan"),
-    "margin nan": (finished(margin=NAN), "IGRGarmentFinish: IGRError: margin is nan: give a number from 0 to 0.4"),
+    "margin nan": (finished(margin=NAN), "IGRGarmentFinish: IGRError: margin is nan: use a number from 0 to 0.4"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -176,7 +209,7 @@ def broken_bundles(server: Server) -> None:
 
 
 @pytest.mark.parametrize("case", RUN_ERRORS)
-def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(server: Server, case: str) -> None:
     graph, sentence = RUN_ERRORS[case]
     with pytest.raises(PromptFailed, match=sentence):
         server.run(graph)
@@ -229,7 +262,7 @@ def test_a_parser_finds_the_garment_if_that_is_chosen(server: Server) -> None:
     graph["picture"] = node("MaskToImage", mask=["view", 2])
     graph["saved"] = node("SaveImage", images=["picture", 0], filename_prefix="found")
     outputs = server.run(graph)["outputs"]
-    assert outputs["view"]["text"][0].startswith(f"Mask found with {SMALL_PARSER}. upper, ")
+    assert outputs["view"]["text"][0].startswith(f"Mask found by {SMALL_PARSER}. upper, ")
     with_mask = restore()
     with_mask |= {name: graph[name] for name in ("picture", "saved")}
     found, own = saved_masks(server, outputs) > 0.5, mask_of_graph(server, with_mask) > 0.5
@@ -248,5 +281,14 @@ def test_a_model_of_another_kind_is_named(server: Server) -> None:
         server.run(with_inputs(graph, "apply", model=["other", 0]))
 
 
-def test_the_server_lives_on(server: Server) -> None:
+def test_the_server_keeps_running(server: Server) -> None:
     assert server.run(restore())["status"]["status_str"] == "success"
+
+
+def test_whole_numbers_may_come_as_floats(server: Server) -> None:
+    assert server.run(with_value("sample", "steps", 2.0, with_value("sample", "seed", 5.0)))
+
+
+def test_a_model_for_lcm_is_sampled_at_its_own_noise_levels(server: Server) -> None:
+    graph = {**restore(), "lcm": node("ModelSamplingDiscrete", model=["load", 0], sampling="lcm", zsnr=False)}
+    assert server.run(with_evidence(with_inputs(graph, "apply", model=["lcm", 0])))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.host.graphs import LATENT, node, restore, with_inputs
+from tests.support.host.graphs import LATENT, node, restore, unpatched, with_inputs
 from tests.support.host.server import Graph, Server
 
 
@@ -31,7 +31,7 @@ def assert_same(given: torch.Tensor, expected: torch.Tensor) -> None:
 def test_a_compiled_model_keeps_the_reference_whatever_ran_before(server: Server, first: str) -> None:
     part = with_inputs(restore(), "apply", start_percent=0.5)
     graphs = {
-        "unpatched": with_inputs(restore(), "sample", model=["load", 0]),
+        "unpatched": unpatched(restore()),
         "start_percent": part,
         "split": one_at_a_time(restore()),
         "default": restore(),

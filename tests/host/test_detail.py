@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from igr_core.detail.report import evidence_map
-from igr_core.detail.transfer import Transfer, source_photos, transfer_details
-from igr_core.photo.images import load_mask, load_photo
-from igr_core.photo.view import GarmentView, join_views, make_view
+from igr_core.detail.transfer import Transfer, transfer_details
+from igr_core.detail.warping import source_photos
+from igr_core.photo.view import join_views
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import Sampling
@@ -26,25 +26,11 @@ from tests.support.host.graphs import (
     with_inputs,
     with_two_photos,
 )
-from tests.support.host.server import ROOT, Graph, PromptFailed, Server
+from tests.support.host.headless import values, view_of
+from tests.support.host.server import ROOT, PromptFailed, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
 STEPS, SEED = 3, 7
-
-
-@pytest.fixture(scope="module")
-def restorer(server: Server) -> GarmentRestorer:
-    return GarmentRestorer.from_bundle(server.base / "models" / "igr" / TINY)
-
-
-def view_of(restorer: GarmentRestorer, name: str) -> GarmentView:
-    config = restorer.info.model
-    photo, mask = load_photo(EXAMPLES / f"{name}.webp"), load_mask(EXAMPLES / f"{name}_mask.png")
-    return make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
-
-
-def values(server: Server, graph: Graph, **source: list[Any]) -> torch.Tensor:
-    return server.latents({**graph, "values": node("ProbeValues", **source)}, ["values", 0])
 
 
 def test_evidence_and_details_are_the_headless_ones(server: Server, restorer: GarmentRestorer) -> None:
@@ -125,7 +111,7 @@ def test_guidance_of_other_nodes_does_not_count_twice(server: Server) -> None:
     ).abs().max() < 1e-4
 
 
-def test_a_model_that_is_no_bundles_is_refused(server: Server) -> None:
+def test_a_model_that_is_not_from_a_bundle_is_rejected(server: Server) -> None:
     graph = with_evidence(restore(SMALL, seed=SEED, steps=STEPS))
     graph["other"] = node("IGRLoad", bundle=TINY)
     with pytest.raises(PromptFailed, match="come from different bundles"):
@@ -143,7 +129,7 @@ def test_candidates_of_two_garments_are_refused(server: Server) -> None:
 
 def test_the_view_of_other_photos_is_refused(server: Server) -> None:
     graph = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
-    with pytest.raises(PromptFailed, match="The view has 1 photos, which do not belong to these 1 images"):
+    with pytest.raises(PromptFailed, match="The view, with 1 photo, does not match 1 image"):
         server.run(with_evidence(graph, ["view", 0]))
 
 
@@ -167,7 +153,7 @@ def test_garment_finish_gives_two_photos_the_size_of_the_first(server: Server) -
 
 
 def test_two_photos_of_two_garments_are_those_of_each_alone(server: Server) -> None:
-    """Two garments with two photos each, in one batch; their noise differs, so each is compared at its own seed."""
+    """Two garments with two photos each, in one batch; their noise differs, so each is compared with its own seed."""
     batch = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
     batch["persons"] = node("ImageBatch", image1=["person", 0], image2=["person2", 0])
     batch["others"] = node("ImageBatch", image1=["person2", 0], image2=["person", 0])
@@ -199,12 +185,12 @@ def test_details_from_the_view_of_another_batch_are_refused(server: Server) -> N
     one, two = with_evidence(restore(seed=SEED, steps=STEPS)), two_persons(restore())
     others = {name: two[name] for name in ("other", "persons", "mask_1", "mask_2", "mask_both", "masks")}
     graph = with_inputs({**one, **others, "both": two["view"]}, "transfer", view=["both", 0])
-    with pytest.raises(PromptFailed, match="The view has 2 photos, which do not belong to these 1 images"):
+    with pytest.raises(PromptFailed, match="The view, with 2 photos, does not match 1 image"):
         server.run({**graph, "save": node("PreviewImage", images=["transfer", 0])})
 
 
 def test_part_of_a_batch_of_several_garments_is_refused(server: Server) -> None:
-    """ComfyUI's numbers of images do not survive a repetition, so the wrong garments would be restored."""
+    """ComfyUI does not keep the images' numbers when a batch is repeated, so the wrong garments would be restored."""
     whole = two_persons(restore(seed=SEED, steps=STEPS))
     repeated = {**whole, "again": node("RepeatLatentBatch", samples=["apply", 3], amount=2)}
     four = server.latents(with_inputs(repeated, "sample", latent=["again", 0]), LATENT)
@@ -234,5 +220,5 @@ def test_the_evidence_of_an_enlarged_latent_is_refused_with_a_sentence(server: S
     graph["larger"] = node("LatentUpscaleBy", samples=["sample", 0], upscale_method="nearest-exact", scale_by=2.0)
     graph = with_inputs(graph, "evidence", latent=["larger", 0])
     graph = with_inputs(graph, "decode", samples=["larger", 0])
-    with pytest.raises(PromptFailed, match="sampled at another size than its reference"):
+    with pytest.raises(PromptFailed, match="sampled at a different size from its reference"):
         server.run(graph)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.host.graphs import TINY, node, restore, with_inputs
+from tests.support.host.graphs import TINY, node, restore, unpatched, with_inputs
 from tests.support.host.guiders import CASES, Case, cfg, guided
 from tests.support.host.server import Graph, Server
 
@@ -21,10 +21,6 @@ def watched(server: Server, graph: Graph, place: str = "sample") -> dict[str, An
         }
     )
     return server.get("/probe/watched")
-
-
-def unpatched(graph: Graph) -> Graph:
-    return with_inputs(graph, "sample", model=["load", 0])
 
 
 def split(graph: Graph) -> Graph:

@@ -73,7 +73,7 @@ def half(left: float) -> dict[str, Any]:
 
 
 def test_each_area_shows_its_part_of_the_garment(server: Server) -> None:
-    """The included bundle's positions tell the right half from the left one."""
+    """The included bundle's position embeddings distinguish the right half from the left half."""
     halves = {
         "left": half(0.0),
         "right": half(0.5),
@@ -106,7 +106,7 @@ def test_feature_maps_that_another_node_resizes_are_refused(server: Server) -> N
         upscale_method="bicubic",
     )
     graph = guided(Case(cfg(model=["shrink", 0]), more={"shrink": shrink}))
-    with pytest.raises(PromptFailed, match="IGRError: A layer of the UNet has 88 tokens.*remove what resizes"):
+    with pytest.raises(PromptFailed, match="IGRError: A layer of the UNet has 88 tokens.*remove whatever resizes"):
         server.latents(with_inputs(graph, "load", bundle=SMALL), LATENT)
 
 

@@ -6,7 +6,7 @@ from tests.support.host.server import Server
 from tests.support.nodes.node_schemas import DISPLAY_NAMES
 
 
-def test_every_node_is_there_and_explained(server: Server) -> None:
+def test_every_node_is_listed_and_explained(server: Server) -> None:
     known = server.get("/object_info")
     assert {name: known[name]["display_name"] for name in DISPLAY_NAMES if name in known} == DISPLAY_NAMES
     newer = "search_aliases" in known["KSampler"]

@@ -60,7 +60,7 @@ def test_warnings_are_shown_and_logged(server: Server) -> None:
     graph["view"]["inputs"]["grow"] = 200  # up to the photo's edges
     _, text = shown(server, graph)
     assert text.index("The mask touches") < text.index("The photo is 576×768")
-    assert "covers" in text and "edge of the photo, so the garment may be cut off" in text
+    assert "covers" in text and "of the photo, so the garment may be cut off" in text
     assert "Garment Preview: The mask touches" in server.log.read_text(errors="replace")
 
 

@@ -11,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from igr_core.included import INCLUDED_BUNDLE
+from igr_core.flatten.model_file import load_flattener
+from igr_core.included import INCLUDED_BUNDLE, INCLUDED_FLATTENER
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
 from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.finish import Finish, finish_garment
+from igr_core.restore.flattened import restore_flat
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import PRESETS
 from tests.support.host import graphs
@@ -92,15 +94,13 @@ def _check_input(graph: Graph, known: dict[str, Any], key: str, value: Any, spec
 
 def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
     graph = api_form("garment_restore")
-    kinds = {one["class_type"]: name for name, one in graph.items()}
-    graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
     (given,) = saved(server, graph)["garment"]
     restorer = GarmentRestorer.from_bundle(INCLUDED_BUNDLE)
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
-    restored = restorer.restore(view, ["upper"], PRESETS["standard"], seed=0)
-    expected, _ = finish_garment(restored, Finish())
+    (restored,) = restore_flat(restorer, load_flattener(INCLUDED_FLATTENER), view, "upper", PRESETS["standard"], seed=0)
+    expected, _ = finish_garment(restored.at((768, 1024))[None], Finish())
     difference = (given - expected[0].movedim(0, -1)).abs()
     assert given.shape == expected[0].movedim(0, -1).shape
     assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
@@ -153,7 +153,7 @@ def test_two_photos_become_one_garment(server: Server) -> None:
     )
 
 
-def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
+def test_a_folder_of_photos_becomes_a_folder_of_garments(server: Server) -> None:
     for name, source in (("anna", "upper"), ("bert", "outfit")):
         for folder, ending, mask in (("photos", ".webp", ""), ("masks", ".png", "_mask")):
             (server.base / "input" / folder).mkdir(exist_ok=True)
@@ -173,10 +173,10 @@ def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
 
 def test_the_main_workflow_finds_the_garment_without_a_mask(server: Server) -> None:
     graph = api_form("garment_restore")
-    (view,) = (name for name, one in graph.items() if one["class_type"] == "IGRGarmentView")
-    assert "mask" not in graph[view]["inputs"]
+    view = number_of(graph, "IGRGarmentView")
+    assert graph[view]["inputs"].pop("mask") == [number_of(graph, "IGRExamplePerson"), 1]
     history = server.run(graph)["outputs"]
-    assert "Mask found with igr-small parser" in history[view]["text"][0]
+    assert "Mask found by igr-small parser" in history[view]["text"][0]
 
 
 def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:
@@ -189,7 +189,7 @@ def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:
     assert min(sheet.shape[:2]) > 800 and covered(sheet) > 0.1
     names = [line.split(":")[0] for line in outputs[number_of(graph, "IGRContactSheet")]["text"][0].splitlines()[:-1]]
     assert names == ["1. full", "2. lower", "3. outfit", "4. upper", "5. upper_closeup"]
-    write_thumbnail("garment_restore_batch", [sheet[: len(sheet) * 2 // 3]])  # two of three rows, as cards are wide
+    write_thumbnail("garment_restore_batch", [sheet[: len(sheet) * 2 // 3]])  # two of three rows
     done = server.run(graph)
     assert done["status"]["status_str"] == "success" and number_of(graph, "IGRContactSheet") not in done["outputs"]
 
@@ -241,7 +241,7 @@ def test_a_category_becomes_a_garment(server: Server) -> None:
 
 
 def test_the_mask_of_a_word_becomes_a_garment(server: Server) -> None:
-    """SAM 3 is a download of several gigabytes, so the example's own mask is used on the same link instead."""
+    """The weights of SAM 3 are a download of several gigabytes, so the example's own mask replaces its output."""
     graph = api_form("mask_sam3")
     kinds = {one["class_type"]: name for name, one in graph.items()}
     assert graph[kinds["IGRGarmentView"]]["inputs"]["mask"] == [kinds["SAM3_Detect"], 0]

@@ -222,4 +222,16 @@ def test_a_photo_that_is_transparent_under_its_mask_is_skipped(root: Path) -> No
     photo.save(root / "input" / "photos" / "anna.png")
     loaded, failed = catalogue.load_photos(catalogue.left_to_do(opened(root), "upper", False), 5, lambda _: None)
     assert [one.name for one in loaded] == ["bert"]
-    assert "transparent wherever its mask is white" in failed["anna.png"]
+    assert "transparent where its mask is white" in failed["anna.png"]
+
+
+@pytest.mark.parametrize("place", ["photos", "masks"])
+def test_a_loop_of_links_does_not_lose_the_other_photos(root: Path, place: str) -> None:
+    loop = root / "input" / place / "loop.png"
+    loop.symlink_to(loop.name)
+    found = opened(root)
+    assert catalogue.catalogue_state(found, False)
+    left = catalogue.left_to_do(found, "upper", False)
+    loaded, failed = catalogue.load_photos(left, 5, lambda _: None)
+    assert [one.name for one in loaded] == ["anna", "bert"]
+    assert set(failed) <= {"loop.png"}

@@ -1,4 +1,4 @@
-"""The contact sheet without a host: what is drawn, which lists belong together, and what the report says."""
+"""The contact sheet without a host: the drawing, the lists that belong together, and the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pair(title: str = "1. anna", facts: str = "upper", warning: str = "", **size
 
 
 def coloured(drawn: torch.Tensor, colour: tuple[float, float, float]) -> torch.Tensor:
-    """Where a sheet (1, H, W, 3) has this colour, (H, W)."""
+    """Pixels (H, W) of a sheet (1, H, W, 3) that have this colour."""
     return (drawn[0] == torch.tensor(colour)).all(-1)
 
 
@@ -135,7 +135,7 @@ def test_transparent_garments_are_on_white() -> None:
 
 @pytest.mark.parametrize("name", ["person", "prefix", "category", "visible"])
 def test_lists_of_other_lengths_are_refused(name: str) -> None:
-    with pytest.raises(IGRError, match=f"There are 2 garments, but {name} has 3 items: connect"):
+    with pytest.raises(IGRError, match=f"The {name} input has 3 items for 2 garments: connect"):
         matched(**{name: [None] * 3})
 
 
@@ -150,7 +150,7 @@ def test_lists_of_other_lengths_are_refused(name: str) -> None:
     ],
 )
 def test_prefixes_that_name_no_file_of_the_output_folder_are_refused(prefix: str, sentence: str) -> None:
-    with pytest.raises(IGRError, match=f'^prefix ".*" {sentence}: connect prefix of IGR Photo Folder') as refused:
+    with pytest.raises(IGRError, match=f'^prefix ".*" {sentence}: connect IGR Photo Folder\'s prefix') as refused:
         matched(prefix=[prefix, "anna"])
     assert "\0" not in str(refused.value)
 
@@ -169,7 +169,7 @@ def test_folder_and_name_are_those_of_save_image(prefix: str, place: tuple[str, 
 
 
 def test_an_empty_prefix_is_refused() -> None:
-    with pytest.raises(IGRError, match="^prefix is empty: connect prefix"):
+    with pytest.raises(IGRError, match="^prefix is empty: connect IGR Photo Folder's prefix"):
         report.split_prefix("")
 
 
@@ -243,6 +243,6 @@ def test_any_other_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "garments" / "report.csv"
     path.parent.mkdir()
     path.write_text("name,price\nanna,3\n")
-    with pytest.raises(IGRError, match=r"report\.csv exists, but is not a report of IGR Contact Sheet: rename or"):
+    with pytest.raises(IGRError, match=r"report\.csv exists, but is not a report from IGR Contact Sheet: rename or"):
         report.update_reports(tmp_path, [garment("carl", "other"), garment("anna")])
     assert path.read_text() == "name,price\nanna,3\n" and not (tmp_path / "other").exists()

@@ -1,4 +1,4 @@
-"""The shipped example persons are rendered by the generator, from seeds that nothing trains on."""
+"""The included example persons are rendered by the generator, from seeds that are not used for training."""
 
 import runpy
 from pathlib import Path

@@ -47,7 +47,9 @@ def test_images_in_another_range_are_refused(low: float, high: float, remedy: st
 
 
 def test_no_image_at_all_is_refused_with_a_sentence() -> None:
-    with pytest.raises(IGRError, match="provide at least one image"):
+    with pytest.raises(
+        IGRError, match="image has no pixels .*connect at least one image whose height and width are not zero"
+    ):
         images.to_photos(torch.zeros(0, 8, 6, 3))
 
 
@@ -67,6 +69,14 @@ def test_a_missing_mask_is_recognised(mask: torch.Tensor | None) -> None:
 def test_an_empty_mask_of_the_photos_own_size_is_no_missing_one() -> None:
     masks = images.to_masks(torch.zeros(1, 64, 64), torch.rand(1, 3, 64, 64))
     assert not masks.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 64), (64, 0), (6,), (2, 0, 0)])
+def test_a_mask_without_pixels_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        IGRError, match=r"mask has no pixels \(its shape is .*connect a mask whose height and width are not zero"
+    ):
+        images.to_masks(torch.zeros(shape), torch.rand(1, 3, 8, 6))
 
 
 def test_a_half_opaque_mask_is_brightened_and_a_label_map_with_one_label_too() -> None:

@@ -44,11 +44,11 @@ def test_rough_masks_are_one_per_photo_or_one_for_all(count: int) -> None:
 
 
 def test_another_number_of_rough_masks_is_refused() -> None:
-    with pytest.raises(IGRError, match="3 rough masks but 2 photos: use one per photo, or one"):
+    with pytest.raises(IGRError, match="rough input has 3 masks for 2 photos: provide one mask per photo, or one"):
         prompts.prompts_of_photos(PHOTOS, NOTHING, rough(3), None)
 
 
-def test_a_box_that_was_drawn_goes_before_a_connected_one() -> None:
+def test_a_drawn_box_takes_precedence_over_a_connected_one() -> None:
     drawn = clicks.Clicks(box=(1.0, 2.0, 9.0, 9.0))
     (asked,) = prompts.prompts_of_photos(PHOTOS[:1], drawn, [], BOX)
     assert asked.box == (1.0, 2.0, 9.0, 9.0)
@@ -82,3 +82,10 @@ def test_an_empty_rough_mask_is_refused_and_none_is_none() -> None:
     assert prompts.rough_masks(None) == []
     with pytest.raises(IGRError, match="rough mask is empty: paint the garment white"):
         prompts.rough_masks(torch.stack([torch.ones(8, 6), torch.zeros(8, 6)]))
+
+
+def test_a_rough_mask_without_numbers_or_pixels_is_refused() -> None:
+    with pytest.raises(IGRError, match="rough mask contains NaN"):
+        prompts.rough_masks(torch.full((1, 8, 6), float("nan")))
+    with pytest.raises(IGRError, match=r"rough mask has no pixels \(its shape is \(1, 0, 64\)\)"):
+        prompts.rough_masks(torch.zeros(1, 0, 64))

@@ -63,6 +63,7 @@ def test_sockets_of_the_pack_carry_its_prefix() -> None:
     assert set(socket_types().values()) - {"BOUNDING_BOX"} == {
         "IGR_ADAPTER",
         "IGR_EVIDENCE",
+        "IGR_FLAT",
         "IGR_PARSER",
         "IGR_REFERENCE",
         "IGR_SEGMENTER",
@@ -88,6 +89,8 @@ def test_every_socket_of_the_pack_has_a_node_on_each_side() -> None:
         ("IGRCombineReferences", ["IGR_REFERENCE", "IGR_VIEW"]),
         ("IGRGarmentEvidence", ["IGR_EVIDENCE", "MASK", "IMAGE", "FLOAT", "STRING"]),
         ("IGRTransferDetails", ["IMAGE", "MASK"]),
+        ("IGRFlattenGarment", ["IGR_FLAT", "LATENT", "IMAGE", "MASK", "FLOAT", "STRING"]),
+        ("IGRCompleteGarment", ["IMAGE", "MASK", "MASK"]),
         ("IGRRankCandidates", ["IMAGE", "IMAGE", "IGR_EVIDENCE", "STRING"]),
         ("IGRGarmentSegment", ["MASK", "IMAGE"]),
         ("IGRGarmentByCategory", ["MASK", "COMBO", "IMAGE"]),

@@ -69,7 +69,8 @@ def in_wide_gamut() -> Image.Image:
 
 
 def premultiplied(picture: Image.Image) -> bytes:
-    """A TIFF of these LA or RGBA samples whose colours count as multiplied by their opacity (associated alpha)."""
+    """A TIFF of these LA or RGBA samples, whose colours are marked as premultiplied by their opacity (associated
+    alpha)."""
     data, entry = saved(picture, "TIFF"), b"\x52\x01\x03\x00\x01\x00\x00\x00"  # ExtraSamples, one short
     assert data.count(entry + b"\x02") == 1
     return data.replace(entry + b"\x02", entry + b"\x01")

@@ -37,7 +37,7 @@ export class Editor {
         this.request = 0;
         this.requesting = false;
         this.removed = false;
-        this.message = ""; // message about the last response
+        this.message = ""; // the last response's scores or error, or another message
         this.seen = {};
         this.tool = "points";
         this.brush = WIDTHS.start; // in screen pixels at zoom 1
@@ -227,7 +227,7 @@ export class Editor {
 
     // Mask -------------------------------------------------------------------------------------------------------
 
-    /** Update the mask for the marks, with one request at a time and a further one if the marks have changed. */
+    /** Update the mask for the marks, with one request at a time; if the marks change meanwhile, another one follows. */
     async refresh() {
         const turn = ++this.request;
         if (this.photo) this.owner ??= this.seen.photo;

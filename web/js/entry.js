@@ -41,10 +41,10 @@ function after(node, name, then) {
     };
 }
 
-// Colours of the wires for the pack's own types; ComfyUI has colours for its types.
+// Colours of the wires for the pack's own types; ComfyUI has colours for its own types only.
 const COLOURS = {
     IGR_ADAPTER: "#d9a441", IGR_VIEW: "#4fb3a1", IGR_REFERENCE: "#c17bd6", IGR_PARSER: "#7fa6e0", IGR_SEGMENTER: "#8bc34a",
-    IGR_EVIDENCE: "#e58a6b",
+    IGR_EVIDENCE: "#e58a6b", IGR_FLAT: "#6fc3df",
 };
 
 function colourWires(canvas) {
@@ -54,7 +54,7 @@ function colourWires(canvas) {
     }
 }
 
-/** Set a colour that the frontend's palettes can change, but not empty, as they do for types that they do not know. */
+/** Set a colour that the frontend's palettes can change but not clear; they clear the colours of unknown types. */
 function keepColour(colours, type, colour) {
     const set = (given) => { colour = given || colour; };
     Object.defineProperty(colours, type, { get: () => colour, set, enumerable: true, configurable: true });

@@ -8,7 +8,7 @@ export function presetsOf(definition) {
     return input?.[1]?.presets ?? null;
 }
 
-/** Keep the preset and the widgets that it replaces in agreement. Loading a workflow calls no callback. */
+/** Keep the preset consistent with the widgets whose values it sets. Loading a workflow does not trigger the callbacks. */
 export function followPresets(node, presets) {
     const widgets = new Map(node.widgets?.map((widget) => [widget.name, widget]));
     const preset = widgets.get("preset");

@@ -23,7 +23,7 @@ export async function askForMask(api, question, stop) {
         const body = await answer.json().catch(() => null);
         return { error: body?.error ?? "ComfyUI could not create the mask.", status: answer.status };
     } catch {
-        return { error: "ComfyUI does not respond.", status: 0 };
+        return { error: "ComfyUI is not responding.", status: 0 };
     } finally {
         clearTimeout(timer);
     }

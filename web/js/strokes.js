@@ -36,7 +36,7 @@ export function painted(mask, strokes, [width, height]) {
         pen.beginPath();
         pen.moveTo(...points[0]);
         for (const point of points.length > 1 ? points.slice(1) : points) pen.lineTo(...point);
-        pen.stroke(); // a line of no length is a dot, thanks to its round ends
+        pen.stroke(); // a line of zero length is drawn as a dot, because its ends are round
     }
     return sheet;
 }

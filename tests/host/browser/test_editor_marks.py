@@ -112,7 +112,7 @@ def test_a_drag_draws_a_box_and_a_second_one_replaces_it(editor: Page) -> None:
     wait(editor, ".mask")
 
 
-def test_the_keyboard_does_it_all(editor: Page) -> None:
+def test_everything_can_be_done_by_keyboard(editor: Page) -> None:
     count = editor.evaluate("() => window.app.graph.nodes.length")
     click(editor, SHIRT)
     click(editor, TROUSERS, "right")
@@ -251,7 +251,7 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
     assert set(inputs) == {"person", "segmenter", "candidates", "points"}
 
 
-def test_text_that_is_no_mark_is_reported_and_kept(editor: Page) -> None:
+def test_text_that_is_not_a_mark_is_reported_and_kept(editor: Page) -> None:
     bad = ("by hand", "5", "[1]", "null", '{"points": []}', '{"positive": ""}', '{"positive": [[5, 1e10]]}')
     for text in (*bad, '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
         with pytest.raises(IGRError):

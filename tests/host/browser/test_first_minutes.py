@@ -42,7 +42,7 @@ def test_the_template_runs_and_shows_the_garment(page: Page, server: Server, nam
     page.wait_for_function(
         "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
     )
-    while not (new := set(server.get("/history")) - before):  # the images are shown shortly before the end
+    while not (new := set(server.get("/history")) - before):  # the images appear shortly before the run ends
         page.wait_for_timeout(100)
     (new,) = new
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
@@ -92,7 +92,7 @@ def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -
     page.wait_for_function(
         "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
     )
-    while not (new := set(server.get("/history")) - before):  # the images are shown shortly before the end
+    while not (new := set(server.get("/history")) - before):  # the images appear shortly before the run ends
         page.wait_for_timeout(100)
     (new,) = new
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"

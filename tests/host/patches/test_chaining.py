@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.host.graphs import LATENT, node, restore, with_inputs, with_sampler
+from tests.support.host.graphs import LATENT, node, restore, unpatched, with_inputs, with_sampler
 from tests.support.host.server import Graph, Server
 
 PATCHES: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ def test_the_patched_model_is_unchanged(server: Server) -> None:
 
 
 def test_the_reference_acts_only_between_its_moments(server: Server) -> None:
-    plain = server.latents(with_inputs(restore(), "sample", model=["load", 0]), LATENT)
+    plain = server.latents(unpatched(restore()), LATENT)
     graph = with_inputs(restore(), "apply", start_percent=1.0, end_percent=1.0)
     assert torch.equal(server.latents(graph, LATENT), plain)
     half = server.latents(with_inputs(restore(), "apply", end_percent=0.5), LATENT)

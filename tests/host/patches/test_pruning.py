@@ -15,6 +15,7 @@ from tests.support.host.graphs import (
     node,
     restore,
     two_persons,
+    unpatched,
     with_evidence,
     with_inputs,
     with_two_photos,
@@ -76,7 +77,7 @@ def test_other_patches_act_on_every_garment_in_either_order(server: Server, kind
 
 def test_strengths_act_and_0_is_the_unpatched_model(server: Server) -> None:
     graph = pruned(restore())
-    plain = server.latents(with_inputs(graph, "sample", model=["load", 0]), LATENT)
+    plain = server.latents(unpatched(graph), LATENT)
     off = with_inputs(graph, "apply", reference_strength=0.0, image_prompt_strength=0.0)
     assert torch.equal(server.latents(off, LATENT), plain)
     full = server.latents(graph, LATENT)

@@ -1,4 +1,4 @@
-"""IGR Contact Sheet in the host: the sheet and the report of a run, and messages of a folder that appear only once."""
+"""IGR Contact Sheet in the host: the sheet and the report of a run, and a folder's messages, which appear only once."""
 
 from __future__ import annotations
 
@@ -123,10 +123,12 @@ def test_a_file_that_is_not_a_report_stops_the_run_before_the_garments(server: S
     [
         ({"prefix": "../anna"}, 'prefix "../anna" points outside the output folder: connect'),
         ({"prefix": "%year%/anna"}, "has %year%, which Save Image replaces"),
-        ({"garment": ["other", 0]}, "There are 1 garments, but person has 2 items: connect outputs"),
+        ({"garment": ["other", 0]}, "The person input has 2 items for 1 garment: connect outputs"),
     ],
 )
-def test_wrong_inputs_are_one_sentence(server: Server, case: str, inputs: dict[str, Any], sentence: str) -> None:
+def test_wrong_inputs_are_reported_in_one_sentence(
+    server: Server, case: str, inputs: dict[str, Any], sentence: str
+) -> None:
     for name in ("anna", "bert"):
         put(server, case, name)
     graph = with_sheet(reading(case, again=True), **inputs)

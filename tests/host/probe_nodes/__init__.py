@@ -52,16 +52,17 @@ class Anything(str):
 
 
 class ProbeText:
-    """Text as an output of any type."""
+    """Text, or the value that it describes as JSON, as an output of any type; of a LATENT, the samples' shape."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = (Anything("*"),), "give", "tests"
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"text": ("STRING", {"default": ""})}}
+        return {"required": {"text": ("STRING", {"default": ""})}, "optional": {"parse": ("BOOLEAN",)}}
 
-    def give(self, text):
-        return (text,)
+    def give(self, text, parse=False):
+        value = json.loads(text) if parse else text
+        return ({**value, "samples": torch.zeros(value["samples"])} if isinstance(value, dict) else value,)
 
 
 def nudge(out, q, k, v, extra_options, weight):

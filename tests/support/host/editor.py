@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 EDITOR = "window.app.graph.nodes.find((node) => node.type === 'IGRGarmentSegment').igrEditor"
 SHIRT, TROUSERS = (400, 300), (300, 680)
-"""Positions on the upper example person, which has 576×768 pixels."""
+"""Positions on the upper example person, which is 576×768 pixels."""
 
 
 def value(page: Page, script: str) -> Any:

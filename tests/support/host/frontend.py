@@ -24,7 +24,7 @@ LARGE_VIEWPORT: ViewportSize = {"width": 3400, "height": 1300}
 SETTINGS = {
     # At its first start, the frontend opens the template browser by itself, at an unpredictable time.
     "Comfy.TutorialCompleted": True,
-    # Pictures of a whole graph show its text, and nothing in front of it.
+    # Screenshots of a whole graph must show its text, with nothing in front of it.
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,
     "Comfy.Minimap.Visible": False,
 }

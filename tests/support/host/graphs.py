@@ -124,6 +124,14 @@ def with_sampler(graph: Graph, model: list[Any], cfg: float = 1.5, steps: int = 
     }
 
 
+def unpatched(graph: Graph) -> Graph:
+    """The graph with IGR Load's own model; IGR Sample only accepts it with conditionings that are not marked."""
+    bare = {f"bare {name}": node("ProbeBare", conditioning=["apply", at]) for name, at in (("yes", 1), ("no", 2))}
+    return with_inputs(
+        {**graph, **bare}, "sample", model=["load", 0], positive=["bare yes", 0], negative=["bare no", 0]
+    )
+
+
 def with_evidence(graph: Graph, view: list[Any] | None = None) -> Graph:
     """The graph of `restore` with Garment Evidence and Transfer Details; take ["evidence", n] and ["transfer", n]."""
     view = view or ["view", 0]
@@ -165,6 +173,16 @@ def with_two_photos(graph: Graph, other: str) -> Graph:
         ),
     }
     return {**with_inputs(graph, "apply", reference=["combine", 0]), **second}
+
+
+def with_flat_start(
+    graph: Graph, size: tuple[int, int], reference: list[Any] | None = None, view: list[Any] | None = None
+) -> Graph:
+    """The graph of `restore`, starting from Flatten Garment; take ["complete", 0] or ["flat", 2]."""
+    flat = node("IGRFlattenGarment", reference=reference or ["encode", 0], view=view or ["view", 0], vae=["load", 2])
+    complete = node("IGRCompleteGarment", flat=["flat", 0], image=["decode", 0], width=size[0], height=size[1])
+    graph = with_inputs(with_inputs(graph, "sample", latent=["flat", 1], denoise=0.5), "show", images=["complete", 0])
+    return {**graph, "flat": flat, "complete": complete}
 
 
 def two_persons(graph: Graph) -> Graph:

@@ -1,9 +1,9 @@
 """Seeded random weights of the metrics' networks, under the published file names: real classes, nothing downloaded.
 
 AlexNet, VGG-16 (its classifier is a single repeated 0, because no metric uses it) and torch-fidelity's Inception have
-their true names and shapes. The two TorchScript files are small: a CLIP of one narrow layer, whose widths
-torch-fidelity reads off its tensors, and clean-fid's Inception is replaced by a network of two layers with the same
-interface (`layers`, 299x299 in, 2,048 features out), because the true 90 MB network would not test anything else.
+their true names and shapes. The two TorchScript files are small: CLIP has one narrow layer, whose width torch-fidelity
+infers from its tensors, and clean-fid's Inception is replaced by a network of two layers with the same interface
+(`layers`, 299x299 in, 2,048 features out), because the true 90 MB network would not test anything else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _write_classifier(path: Path, build: Callable[[], nn.Module]) -> None:
 
 
 def _spread(shape: torch.Size) -> Tensor:
-    """Random weights that keep the size of activations, or biases of 0."""
+    """Random weights that preserve the size of activations; zeros for biases."""
     if len(shape) < 2:
         return torch.zeros(shape)
     return torch.randn(shape) * (2 / shape[1:].numel()) ** 0.5
@@ -61,12 +61,12 @@ def _spread(shape: torch.Size) -> Tensor:
 
 def _write_inception(path: Path) -> None:
     shapes = _shapes_of_inception(path)
-    noise, zero = torch.randn(1 << 21), torch.zeros(1)  # kernels are windows of one noise, so that the file is small
+    noise, zero = torch.randn(1 << 21), torch.zeros(1)  # shared, so that the file is small
     tensors = {}
     for place, (name, shape) in enumerate(shapes.items()):
         if name.startswith("fc."):
             tensors[name] = zero.expand(shape)
-        elif name.endswith("bn.weight"):  # what keeps the size of activations, in place of the kernel's own scale
+        elif name.endswith("bn.weight"):  # replace the kernel's own scale by one that preserves the size of activations
             kernel = shapes[name.replace("bn.weight", "conv.weight")]
             tensors[name] = torch.full(shape, (2 / kernel[1:].numel()) ** 0.5)
         elif name.endswith("conv.weight"):

@@ -72,7 +72,7 @@ def seeded(net: nn.Module, seed: int) -> dict[str, torch.Tensor]:
             tensors[name] = drawn / 10 + float(name.endswith("weight"))
         else:
             tensors[name] = drawn / value[0].numel() ** 0.5
-    if isinstance(net, UNet2DConditionModel):  # small latents that depend on the photo and its category
+    if isinstance(net, UNet2DConditionModel):  # keeps latents small, but dependent on the photo and its category
         tensors["conv_out.weight"] /= 4
         for name in tensors:
             if "attn2.to_out" in name or "class_embedding" in name:

@@ -20,6 +20,8 @@ DISPLAY_NAMES = {
     "IGRCombineReferences": "Combine References",
     "IGRGarmentEvidence": "Garment Evidence",
     "IGRTransferDetails": "Transfer Details",
+    "IGRFlattenGarment": "Flatten Garment",
+    "IGRCompleteGarment": "Complete Garment",
     "IGRRankCandidates": "Rank Candidates",
     "IGRExamplePerson": "IGR Example Person",
     "IGRGarmentFinish": "Garment Finish",

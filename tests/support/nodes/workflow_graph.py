@@ -11,7 +11,7 @@ from tests.support.nodes.node_schemas import ROOT, Input, Schema, our_schemas
 
 PACK = "igr-garment-restoration"
 BLUEPRINT = ROOT / "subgraphs" / "Restore Garment (virtual try-off).json"
-"""The blueprint of the whole chain in its plainest form."""
+"""The simplest blueprint that contains the whole chain."""
 NOTES = {"Note", "MarkdownNote"}
 TITLE, SLOT, WIDGET = 30, 20, 24
 """Heights of a node's title bar, of a socket's row and of a widget's, in the frontend's classic design."""
@@ -166,7 +166,7 @@ class Canvas:
         return {one["id"]: one for one in listed}
 
     def way(self, link: Link) -> list[int]:
-        """Numbers of a link's reroutes, from its output to its input."""
+        """Numbers of a link's reroutes, in order from its output to its input."""
         extensions = (self.data.get("extra") or {}).get("linkExtensions") or []
         parents = {one["id"]: one["parentId"] for one in extensions}
         for one in self.data["links"]:

@@ -44,8 +44,8 @@ def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Cou
 
 
 def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """Like make_record, but recorded in a folder; on the node that will be lost, a worker hangs in its second record.
-    The other node waits for this, so that the loss occurs halfway, however slowly workers start.
+    """Like make_record, but notes each seed in a folder; on the node that will be lost, a worker hangs in its second
+    record. The other node waits for this, so that the loss occurs halfway, however slowly workers start.
     """
     notes = Path(os.environ["STAND_IN_NOTES"])
     (notes / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()

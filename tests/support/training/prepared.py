@@ -44,7 +44,8 @@ def write_prepared(
 
 
 def tell_places(folder: Path) -> None:
-    """Add correspondences to a shard: photos that mirror the garment, each showing less of it than the previous one."""
+    """Add correspondences to a shard: photos that mirror the garment, each of which shows less of it than the previous
+    photo."""
     (shard,) = folder.iterdir()
     tensors = {name: value.clone() for name, value in load_file(shard).items()}
     with safe_open(shard, "pt") as file:
@@ -101,7 +102,7 @@ def write_vgg(path: Path) -> Path:
     widths |= {17: (256, 512)} | dict.fromkeys((19, 21, 24, 26, 28), (512, 512))
     tensors = {}
     for number, (before, after) in widths.items():
-        spread = (2 / (9 * before)) ** 0.5  # keeps the activations' size
+        spread = (2 / (9 * before)) ** 0.5  # preserves the size of activations
         tensors[f"features.{number}.weight"] = torch.randn(after, before, 3, 3, generator=generator) * spread
         tensors[f"features.{number}.bias"] = torch.zeros(after)
     torch.save(tensors, path)
