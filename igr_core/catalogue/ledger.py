@@ -1,4 +1,4 @@
-"""Notes on which garments are being worked on, so that a garment that crashes its worker is found and left out."""
+"""Notes on the garments in progress, which identify a garment that crashes its workers so that it can be left out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Ledger:
 
     def begin(self, names: Sequence[str], crashes: int = 0) -> str:
         """Write a note that work begins on garments on which `crashes` workers have crashed; returns its name."""
-        key = json.dumps([crashes, *names])  # must not replace the note of a worker that crashed
+        key = json.dumps([crashes, *names])  # the new note must not replace that of a worker that crashed
         note = f"{self._stage}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         self._folder.write(note, json.dumps(names).encode())
         return note
@@ -66,10 +66,10 @@ def guarded(
     work: Callable[[Sequence[Given]], list[Made]],
     crashed: Callable[[Given], Made],
 ) -> Iterator[Made]:
-    """Work on garments together, except those on which a worker has crashed: these are worked on alone.
+    """Process garments together, except those on which a worker has crashed, which are processed one at a time.
 
-    A garment on which two workers have crashed is not tried again: its result is that of `crashed`. The notes of these
-    crashes are kept, because the batch may be repeated for another garment; the run removes them at its end.
+    A garment on which two workers have crashed is not tried again: `crashed` provides its result. The notes of these
+    crashes are kept, because another garment may cause the batch to be repeated; the run removes them at its end.
     """
     crashes = ledger.crashes([one.name for one in given])
     fresh = [one for one in given if one.name not in crashes]
@@ -96,6 +96,6 @@ def _names(note: bytes) -> set[str]:
     """The names in a note; none if the worker crashed while writing it."""
     try:
         found = json.loads(note)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     return {name for name in found if isinstance(name, str)} if isinstance(found, list) else set()

@@ -1,18 +1,20 @@
-"""Run a catalogue: plan what is left, run an engine, and keep the report complete."""
+"""Run a catalogue: find the garments that are left, restore them with an engine, and keep the report complete."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import IGRError
+from ..errors import IGRError, UsageError
 from ..files import make_folder
-from ..outputs import check_folder
-from ..storage import is_url
+from ..outputs import check_folder, place
+from ..storage import is_url, local_path
+from .earlier_files import EarlierFiles
 from .engine.local import Stages, run_here
 from .engine.ray_data import run_on_ray
 from .report.outcome import CRASHED, DONE, FAILED, Outcome
@@ -26,6 +28,8 @@ from .table.items import Item, Items
 Engine = Callable[[Sequence[Item]], Iterator[Outcome]]
 """Restores garments and yields their outcomes, in any order."""
 
+LOCK = ".lock"
+"""Name of the file that a run locks to keep other runs out of a local output folder."""
 _WRITE_EVERY = 15.0
 """Minimum number of seconds between updates of the report."""
 _WRITE_SHARE = 0.05
@@ -44,10 +48,14 @@ class Plan:
     """Number of garments that crashed two workers in earlier runs and are left out."""
     changed: tuple[str, ...]
     """Names of garments that are restored again because their rows have changed."""
+    missing: tuple[str, ...]
+    """Names of garments that are restored again because some of their files are missing."""
     invalid: tuple[Outcome, ...]
     """Outcomes of rows that are not valid."""
     dropped: tuple[str, ...]
     """Names of garments whose outcomes from earlier runs no longer apply."""
+    earlier: EarlierFiles
+    """Files of earlier runs."""
 
 
 def plan(
@@ -56,53 +64,62 @@ def plan(
     """Compare the garments of a table with the report on earlier runs.
 
     Raises IGRError if garments in the output folder were restored with another model or other settings, unless
-    `overwrite`, which drops all earlier outcomes.
+    `overwrite` is set, which drops all earlier outcomes.
     """
     invalid = tuple(
         Outcome(name, FAILED, photo, 0, error=error, model=settings.model, settings=settings.in_words)
         for name, (photo, error) in items.failed.items()
     )
     if overwrite:
-        return Plan(items.items, 0, 0, (), invalid, tuple(report.outcomes))
+        return Plan(items.items, 0, 0, (), (), invalid, tuple(report.outcomes), EarlierFiles(report.output))
     for before in report.outcomes.values():
         if before.status in DONE:
             _check_same(before, settings)
-    left, changed, done, crashed = [], [], 0, 0
+    earlier = EarlierFiles(report.output)
+    left, changed, missing, done, crashed = [], [], [], 0, 0
     for item in items.items:
         before = report.outcomes.get(item.name)
         if before is None or before.status == FAILED or before.inputs != item.inputs:
             left.append(item)
             changed += [item.name] if before is not None and before.status != FAILED else []
-        elif before.status in DONE and before.photos < len(item.photos):  # some could not be used: perhaps now they can
+        elif before.status in DONE and before.photos < len(item.photos):  # those left out may be usable now
             left.append(item)
         elif before.status == CRASHED:
             crashed += not retry_crashed
             left += [item] if retry_crashed else []
+        elif not earlier.complete(before):
+            left.append(item)
+            missing.append(item.name)
         else:
             done += 1
     wanted = {item.name for item in items.items}
     gone = [name for name, one in report.outcomes.items() if name not in wanted and one.status not in DONE]
-    return Plan(tuple(left), done, crashed, tuple(changed), invalid, (*gone, *changed))
+    dropped = (*gone, *changed, *missing)
+    return Plan(tuple(left), done, crashed, tuple(changed), tuple(missing), invalid, dropped, earlier)
 
 
 def run(
     todo: Plan, report: Report, output: Output, engine: Engine, title: str, on_outcome: Callable[[Outcome], None]
 ) -> None:
-    """Restore what is left. However the run ends, the report and the contact sheet are complete afterwards.
+    """Restore the garments that are left. However the run ends, the report and the contact sheet are then complete.
 
-    Raises what the engine raises, and CannotWrite if the output folder cannot be written to.
+    Errors raised by the engine propagate. Raises CannotWrite if the output folder cannot be written to.
     """
+    outcomes = engine(todo.left) if todo.left else ()  # loads the models, so damaged ones fail before any write
     stale = {name: report.outcomes[name] for name in todo.dropped}
     report.remove(todo.dropped)
+    for one in report.outcomes.values():  # a run may have been killed after it wrote an image and its record
+        todo.earlier.remove_others(one)
     for one in todo.invalid:
         report.add(one)
         on_outcome(one)
     report.write(title)  # no record of an earlier run may be read after one of this run
     last, took = time.monotonic(), 0.0
     try:
-        for outcome in engine(todo.left) if todo.left else ():
+        for outcome in outcomes:
             report.add(outcome)
             _remove_files(output, stale.get(outcome.name), outcome)
+            todo.earlier.remove_others(outcome)
             on_outcome(outcome)
             start = time.monotonic()
             if start - last > max(_WRITE_EVERY, took / _WRITE_SHARE):
@@ -110,7 +127,7 @@ def run(
                 last = time.monotonic()
                 took = last - start
     finally:
-        output.folder(BEGUN).clear()  # whatever is left is not from a crash
+        output.folder(BEGUN).clear()  # any notes left are not from a crash
         report.write(title)
 
 
@@ -127,11 +144,17 @@ def in_use(output: Output) -> Iterator[None]:
 
     folder = Path(output.url)
     make_folder(folder)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        raise IGRError(f"{folder} is being used by another run: wait for it, or use another --out.") from error
+        raise IGRError(
+            f"{folder} is being used by another run: wait for it to finish, or use another --out."
+        ) from error
+    except OSError as error:
+        raise IGRError(
+            f"{folder / LOCK} cannot be locked ({error.strerror or error}): remove it, or use another --out."
+        ) from error
     try:
         yield
     finally:
@@ -153,11 +176,38 @@ def on_ray(settings: CatalogueSettings, output: Output, address: str, workers: i
     return lambda items: run_on_ray(items, settings, output, address, workers, device)
 
 
+def check_inputs(items: Items, source: str, masks: str | None, output: Output) -> None:
+    """Raise UsageError if a run would write to the folder of one of its inputs, or replace its table."""
+    root = _place(output.url)
+    own = {_place(output.root.at(name)) for name in (*IMAGES, RECORDS, BEGUN)}
+    places: dict[str, str] = {}
+    photos = (path for item in items.items for photo in item.photos for path in (photo.path, photo.mask) if path)
+    for location in (source, *photos):
+        folder, name = location.rpartition("/")[::2] if is_url(location) else os.path.split(location)
+        if folder not in places:
+            places[folder] = _place(folder)
+        where = places[folder]
+        if where in own or (where == root and name in FILES):
+            raise UsageError(f"{location} is among the files that this run would write: use another --out.")
+    for folder in filter(None, (source, masks)):
+        if _place(folder) in own:
+            raise UsageError(f"{folder} is a folder that this run would write to: use another --out.")
+
+
 def check_output(output: Output) -> None:
-    """Raise IGRError if the output folder cannot be written to, or has images or reports from other programs."""
+    """Raise IGRError if the output folder cannot be written to, or has images or reports from other programs.
+
+    This also applies if a file has the name of one of its folders, or a folder that of one of its files.
+    """
     if not is_url(output.url):
         check_folder(Path(output.url), "--out")
-    names = output.root.names()
+    names = output.root.entries()
+    for name, is_folder in names.items():
+        if name in (*IMAGES, RECORDS, BEGUN, LOCK, *FILES) and is_folder != (name in (*IMAGES, RECORDS, BEGUN)):
+            kinds = ("a folder", "a file") if is_folder else ("a file", "a folder")
+            raise IGRError(
+                f"{output.root.at(name)} is {kinds[0]}, but must be {kinds[1]}: rename it, or use another --out."
+            )
     if FILES[0] not in names and RECORDS not in names:
         foreign = [name for name in FILES if name in names]
         foreign += [name for name in IMAGES if name in names and output.folder(name).names()]
@@ -171,8 +221,12 @@ def check_output(output: Output) -> None:
         probe.remove(".probe")
 
 
+def _place(location: str) -> str:
+    return location.rstrip("/") if is_url(location) else place(local_path(location))
+
+
 def _remove_files(output: Output, before: Outcome | None, now: Outcome) -> None:
-    """Remove the images of a garment's earlier outcome that its new one does not have."""
+    """Remove the images that belong to a garment's earlier outcome but not to its new one."""
     for path in () if before is None else (before.image, before.evidence_map):
         if path and path not in (now.image, now.evidence_map):
             folder, _, name = path.rpartition("/")
@@ -193,7 +247,7 @@ def _check_same(before: Outcome, settings: CatalogueSettings) -> None:
 
 
 def _difference(old: str, new: str) -> str:
-    """The settings that differ, `seed 4, now 25`."""
+    """The settings that differ, such as `seed 4, now 25`."""
     before, now = json.loads(old), json.loads(new)
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     return "; ".join(f"{name} {json.dumps(before.get(name))}, now {json.dumps(now.get(name))}" for name in names)

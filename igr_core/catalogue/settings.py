@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..files import sha256
+from ..included import INCLUDED_FLATTENER
 from ..restore.jobs import Settings
 from ..storage import Folder
 
@@ -26,23 +27,23 @@ class CatalogueSettings:
     """Settings shared by all garments of a run."""
 
     restore: Settings
-    """Settings that the command `restore` has too: size, view, sampling and more."""
+    """Settings shared with the `restore` command: size, view, sampling and more."""
     bundle: str
     """Path of the bundle."""
     model: str
     """Start of the bundle's SHA-256, from model_hash."""
     parser: str | None = None
-    """Folder of the human parser that finds garments by their category; None if none may be needed."""
+    """Folder of the human parser that finds garments by their category; None if it is not needed."""
     segmenter: str | None = None
     """Path of SAM 2, which finds garments in boxes and refines the parser's masks; None to use masks as they are."""
     finds_masks: bool = False
     """Whether some photos have no mask; the segmenter, if given, is then loaded before the run."""
     parses: bool = False
-    """Whether some of these photos have no box either; the parser is then loaded before the run."""
+    """Whether some photos have neither a mask nor a box; the parser is then loaded before the run."""
     image_type: Literal["png", "webp"] = "png"
     """Type of the images of garments."""
     evidence: bool = True
-    """Measure how much of each garment was visible, and write a map of it."""
+    """Whether to measure how much of each garment was visible, and to write an evidence map."""
     batch: int = 8
     """Number of garments that are restored together."""
 
@@ -50,9 +51,13 @@ class CatalogueSettings:
     def in_words(self) -> str:
         """The settings that determine the images, as JSON."""
         own = dataclasses.asdict(self.restore)
+        if own["start"] == "noise":
+            del own["start"]  # so that reports written before this entry existed still match
+        else:
+            own["start"] = f"flat ({model_hash(INCLUDED_FLATTENER)})"
         own |= {"image_type": self.image_type, "evidence": self.evidence}
         for name, path in (("parser", self.parser), ("segmenter", self.segmenter)):
-            own[name] = None if path is None else Path(path).name  # where a model is does not matter
+            own[name] = None if path is None else Path(path).name  # a model's folder does not affect the images
         return json.dumps(own, sort_keys=True)
 
 
@@ -69,10 +74,10 @@ class Output:
     """Path or URL of the folder."""
 
     def folder(self, name: str) -> Folder:
-        """One of the folders in it."""
+        """A folder inside the output folder."""
         return Folder(self.url).below(name)
 
     @property
     def root(self) -> Folder:
-        """The folder itself."""
+        """The output folder itself."""
         return Folder(self.url)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import signal
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import IGRError, UsageError
 from ..included import INCLUDED_BUNDLE, INCLUDED_PARSER
 from ..sampling.presets import chosen
+from ..text import counted
 from .restoring_options import (
     BundlePath,
     Detail,
@@ -29,14 +28,15 @@ from .restoring_options import (
     SamplerName,
     Seed,
     Size,
+    StartFrom,
     Steps,
     Transparent,
     ViewMode,
     check_readable,
     detailing_of,
-    restore_settings,
+    settings_of,
 )
-from .shared import DeviceOption, echo_line, note_included_model, one_sentence
+from .shared import DeviceOption, echo_line, note_ignored, note_included_model, one_sentence, stopped_by_signal
 
 if TYPE_CHECKING:
     from ..catalogue.report.outcome import Outcome
@@ -52,15 +52,15 @@ _SHOWN = 20
 Source = Annotated[
     str,
     typer.Argument(
-        help="Table (.csv or .parquet) with a column photo and optionally mask, box, category, name and garment, or a "
-        "folder of photos; a path or a URL such as s3://bucket/table.csv."
+        help="Table (.csv or .parquet) with a photo column and optional mask, box, category, name and garment "
+        "columns, or a folder of photos; a path or a URL such as s3://bucket/table.csv."
     ),
 ]
 Out = Annotated[str, typer.Option(help="Folder to write garments and the report to; a path or a URL.")]
-Masks = Annotated[str | None, typer.Option(help="For a folder of photos: folder of masks with the same names.")]
+Masks = Annotated[str | None, typer.Option(help="For a folder of photos, the folder of masks with the same names.")]
 Category = Annotated[
     Literal["auto", "upper", "lower", "full"],
-    typer.Option(help="Category of rows without one; auto finds the largest garment in the photo."),
+    typer.Option(help="Category for rows without one; auto finds the largest garment in the photo."),
 ]
 Parser = Annotated[
     Path,
@@ -76,7 +76,7 @@ SegmenterPath = Annotated[
         show_default="off",
     ),
 ]
-ImageType = Annotated[Literal["png", "webp"], typer.Option("--format", help="Image format of the garments.")]
+ImageType = Annotated[Literal["png", "webp"], typer.Option("--format", help="Image format for the garments.")]
 WithEvidence = Annotated[
     bool, typer.Option("--evidence/--no-evidence", help="Measure how much of each garment was visible in its photos.")
 ]
@@ -93,10 +93,12 @@ RayAddress = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1, max=10_000, help="With --ray: number of copies of the model.", show_default="one per GPU or two CPUs"
+        min=1, max=10_000, help="Number of copies of the model, with --ray.", show_default="one per GPU or two CPUs"
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Also restore garments that earlier runs restored.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Also restore garments that earlier runs have already restored.")
+]
 RetryCrashed = Annotated[
     bool, typer.Option("--retry-crashed", help="Also retry garments that crashed two workers in earlier runs.")
 ]
@@ -118,6 +120,7 @@ def catalogue(
     size: Size = None,
     view: ViewMode = None,
     keep_reference: KeepReference = "near",
+    start: StartFrom = None,
     detail: Detail = None,
     transparent: Transparent = False,
     image_type: ImageType = "png",
@@ -138,15 +141,16 @@ def catalogue(
     with one_sentence():
         _check_packages()
         _check_options(evidence, detail, min_evidence, workers, ray)
+        from ..catalogue.run import check_inputs
         from ..catalogue.settings import CatalogueSettings, Output, model_hash
         from ..model.bundle import Bundle
         from ..storage import absolute
 
         info = Bundle.open(bundle).info
         sampling = chosen(preset, steps, guidance, None, None, sampler)
-        own = restore_settings(info, size, view, sampling, seed, transparent, min_evidence, keep_reference)
+        own = settings_of(info, size, view, sampling, seed, transparent, min_evidence, keep_reference, start, bundle)
         own = dataclasses.replace(own, detailing=detailing_of(own, detail))
-        if evidence:
+        if evidence and own.start == "noise":
             check_readable(info, own)
         items = _items(source, masks, category)
         finds, parses = _check_models(items, parser, segmenter)
@@ -154,6 +158,7 @@ def catalogue(
         file = absolute(str(bundle))
         settings = CatalogueSettings(own, file, model_hash(file), *models, finds, parses, image_type, evidence, batch)
         output = Output(absolute(out))
+        check_inputs(items, absolute(source), None if masks is None else absolute(masks), output)
         engine = _engine(settings, output, device, ray, workers)
         complete = _run_all(items, settings, output, engine, source, overwrite, retry_crashed)
     if not complete:
@@ -172,11 +177,13 @@ def _check_options(
     if not evidence and (detail is not None or min_evidence > 0):
         raise UsageError("--detail and --min-evidence require --evidence: remove --no-evidence.")
     if workers is not None and ray is None:
-        raise UsageError("--workers only works with --ray: use --batch to restore more garments at once here.")
+        raise UsageError(
+            "--workers only works with --ray: without --ray, use --batch to restore more garments at once."
+        )
 
 
 def _items(source: str, masks: str | None, category: str) -> Items:
-    """The garments of the table, with absolute paths, which every process can use; prints a note on other columns."""
+    """Read the garments of the table, with absolute paths for use in every process; prints a note on unused columns."""
     from ..catalogue.table.items import items_of
     from ..catalogue.table.rows import read_table
     from ..storage import absolute
@@ -184,32 +191,49 @@ def _items(source: str, masks: str | None, category: str) -> Items:
     table = read_table(absolute(source), None if masks is None else absolute(masks))
     if table.unused:
         echo_line(f"Note: these columns are not used: {', '.join(table.unused)}.", err=True)
-    return items_of(table.rows, category)
+    note_ignored(table.ignored)
+    return items_of(table.rows, category, in_folder=table.in_folder)
 
 
 def _check_models(items: Items, parser: Path, segmenter: Path | None) -> tuple[bool, bool]:
-    """Whether any mask must be found, and whether this needs the parser; raises UsageError if a model is missing."""
-    boxed = [photo.box is not None for item in items.items for photo in item.photos if not photo.mask]
+    """Return whether any mask must be found, and whether this needs the parser.
+
+    Raises UsageError if a required model is missing, and IGRError if its files are invalid.
+    """
+    from ..files import check_model_folder
+    from ..segmentation.human_parser import check_parser
+    from ..segmentation.segmenter import check_segmenter
+
+    photos = (photo for item in items.items for photo in item.photos)
+    boxed = [photo.box is not None for photo in photos if not (photo.mask or photo.error)]
     if any(boxed) and segmenter is None:
         raise UsageError("The table has boxes, which need SAM 2: use --segmenter with a folder or a file.")
-    if segmenter is not None and not segmenter.exists():
+    if segmenter is not None and not os.path.exists(segmenter):
         raise UsageError(f"--segmenter {segmenter} does not exist: check the path.")
+    if segmenter is not None and boxed:
+        check_segmenter(segmenter)
     parses = not all(boxed)
     if parses:
-        if not parser.is_dir():
-            raise UsageError(f"--parser {parser} does not exist: use the folder of a human parser.")
+        try:
+            check_model_folder(parser, "a human parser", "--parser ")
+        except IGRError as error:
+            raise UsageError(str(error)) from error
+        check_parser(parser)
         if parser == INCLUDED_PARSER:
             note_included_model("parser", "--parser")
     return bool(boxed), parses
 
 
 def _show_plan(todo: Plan) -> None:
-    if todo.changed:
-        names = ", ".join(todo.changed[:_SHOWN]) + (", …" if len(todo.changed) > _SHOWN else "")
-        echo_line(f"Note: restored again because their rows have changed: {names}.", err=True)
+    for again, reason in ((todo.changed, "rows have changed"), (todo.missing, "files are missing")):
+        if again:
+            names = ", ".join(again[:_SHOWN]) + (", …" if len(again) > _SHOWN else "")
+            echo_line(f"Note: these garments will be restored again because their {reason}: {names}.", err=True)
     if todo.crashed:
-        what = "1 garment was" if todo.crashed == 1 else f"{todo.crashed:,} garments were"
-        echo_line(f"Note: {what} left out after crashing two workers: use --retry-crashed to try again.", err=True)
+        what, were = counted(todo.crashed, "garment"), "was" if todo.crashed == 1 else "were"
+        echo_line(
+            f"Note: {what} {were} left out after crashing two workers: use --retry-crashed to try again.", err=True
+        )
 
 
 def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str | None, workers: int | None) -> Engine:
@@ -230,7 +254,7 @@ def _run_all(
     overwrite: bool,
     retry_crashed: bool,
 ) -> bool:
-    """Restore what is left; returns whether no garment is missing."""
+    """Restore the garments that are left; returns whether all garments of the table are now restored."""
     from ..catalogue.report.report import Report
     from ..catalogue.run import check_output, in_use, plan
 
@@ -251,7 +275,7 @@ def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str
     counts, failed, start = Counter[str](), dict[str, str](), time.monotonic()
     earlier, photos, partial = dict(report.outcomes), {item.name: len(item.photos) for item in todo.left}, 0
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _stopped_by_signal(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with stopped_by_signal(), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("garments", total=len(todo.left) + len(todo.invalid))
 
         def on_outcome(outcome: Outcome) -> None:
@@ -268,13 +292,14 @@ def _run(todo: Plan, report: Report, output: Output, engine: Engine, source: str
             progress.stop()
             done = sum(report.outcomes.get(name) not in (None, earlier.get(name)) for name in photos)
             echo_line(
-                f"Stopped after {done:,} garments: run the same command to continue, without --overwrite.", err=True
+                f"Stopped after {counted(done, 'garment')}: run the same command without --overwrite to continue.",
+                err=True,
             )
             raise typer.Exit(130) from None
     _show(counts, failed, todo, time.monotonic() - start, output.root.at(SHEET))
     if partial:
-        what = "1 garment was" if partial == 1 else f"{partial:,} garments were"
-        echo_line(f"Note: {what} restored without some of the photos; the report says why.", err=True)
+        what, were = counted(partial, "garment"), "was" if partial == 1 else "were"
+        echo_line(f"Note: {what} {were} restored without some of the photos; the report says why.", err=True)
     return bool(failed)
 
 
@@ -287,17 +312,3 @@ def _show(counts: Counter[str], failed: dict[str, str], todo: Plan, seconds: flo
     aside = f", {counts['set aside']:,} of them set aside" if counts["set aside"] else ""
     before = f", {todo.done:,} already done" if todo.done else ""
     echo_line(f"{restored:,} restored{aside}{before}, {len(failed):,} failed, in {seconds:.1f} s. Report: {sheet}")
-
-
-@contextmanager
-def _stopped_by_signal() -> Iterator[None]:
-    """Stop as with Ctrl-C when the system ends the process (SIGTERM)."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before: Callable[..., object] | int | None = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

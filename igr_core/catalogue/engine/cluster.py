@@ -17,7 +17,7 @@ PATIENCE = 10.0
 
 
 def import_ray(what: str, *modules: str) -> Any:
-    """Import Ray and its `modules`; raises IGRError, which says that `what` needs Ray, if one is missing."""
+    """Import Ray and its `modules`; if one of them is missing, raises an IGRError saying that `what` needs Ray."""
     try:
         import ray
 
@@ -29,7 +29,7 @@ def import_ray(what: str, *modules: str) -> Any:
 
 
 def connect(ray: Any, address: str, packages: Sequence[Path], environment: Mapping[str, str]) -> None:
-    """Connect to a cluster, to which the code of `packages` is sent; its workers get the `environment` variables.
+    """Connect to a cluster, send it the code of `packages`, and set the `environment` variables of its workers.
 
     `address` is auto for this machine's cluster, HOST:PORT, or ray://HOST:PORT. Raises IGRError if there is no cluster.
     """

@@ -1,4 +1,4 @@
-"""Run the stages in this process; photos are read, and results written, while the models work."""
+"""Run the stages in this process; photos are read and results are written while the models run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..stages.restoring import Restored
 from ..table.items import Item
 
 AHEAD = 2
-"""Maximum number of batches read ahead of the one being restored, and of restored ones waiting to be written."""
+"""Maximum number of batches read ahead of the current one, and of restored batches waiting to be written."""
 MEMORY = 1_000_000_000
-"""Bytes of photos in memory at which reading pauses until some are restored."""
+"""Size in bytes of the photos in memory above which reading pauses until some of them are restored."""
 
 _FIRST = 4
-"""Maximum number of garments read at the same time, and read before the size of any is known."""
+"""Maximum number of garments that are read at the same time, and that are read before the size of any is known."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Stages:
 
 
 def run_here(items: Iterable[Item], stages: Stages, batch: int, memory: int = MEMORY) -> Iterator[Outcome]:
-    """Restore garments in batches of up to `batch`; memory does not grow with their number.
+    """Restore garments in batches of up to `batch`; memory use does not grow with the number of garments.
 
     If a batch has more than `memory` / 4 bytes of photos, fewer garments are restored together. When the run is
-    stopped, batches that are restored are still written. Raises what the stages raise.
+    stopped, batches that have already been restored are still written. Errors raised by the stages propagate.
     """
     reading = _Reading(items, stages.load, (AHEAD + 1) * batch, memory)
     writer = ThreadPoolExecutor(1, "igr-write")
@@ -52,7 +52,7 @@ def run_here(items: Iterable[Item], stages: Stages, batch: int, memory: int = ME
             yield from writing.popleft().result()
     finally:
         reading.stop()
-        writer.shutdown()  # what is restored is still written
+        writer.shutdown()  # restored batches are still written
 
 
 class _Reading:
@@ -65,7 +65,7 @@ class _Reading:
         self._largest = 0
 
     def take(self, count: int, memory: int) -> list[Loaded]:
-        """The next `count` garments, or fewer if these take `memory` bytes; none at the end."""
+        """The next `count` garments, or fewer if they reach `memory` bytes; an empty list at the end."""
         taken: list[Loaded] = []
         size = 0
         while len(taken) < count and size < memory:

@@ -1,6 +1,6 @@
 """Run the stages on a cluster with Ray Data: actors hold the models, other tasks read photos and write results.
 
-Ray Data keeps memory bounded, and repeats the batch of a worker that crashed; the ledger finds garments that crash
+Ray Data bounds memory use and repeats the batch of a worker that crashed; the ledger identifies garments that crash
 workers.
 """
 
@@ -27,13 +27,13 @@ from ..table.items import Item
 from .cluster import connect, import_ray
 
 Block = dict[str, Any]
-"""A batch as Ray Data passes it: one row with a pickled list of garments, all repeated after a crash.
+"""A batch as Ray Data passes it: one row with a pickled list of garments, all of which are repeated after a crash.
 
-Only this module's own functions pickle them, on the cluster's machines; nothing is unpickled from a file.
+Only the functions of this module pickle these lists, on the cluster's machines; nothing is unpickled from a file.
 """
 _READ_CPUS, _WRITE_CPUS, _RESTORE_CPUS = 0.25, 0.2, 0.5
-"""CPUs reserved for a task of each stage. They differ because Ray Data would otherwise join the stages, and are below 1
-so that stages never wait for each other's CPU."""
+"""CPUs reserved for a task of each stage. The numbers differ because Ray Data would otherwise fuse the stages, and are
+below 1 so that stages never wait for each other's CPU."""
 
 
 def run_on_ray(
@@ -45,11 +45,11 @@ def run_on_ray(
     device: str = "auto",
     restoring: type[RestoringActor] | None = None,
 ) -> Iterator[Outcome]:
-    """Restore garments on the cluster at an address, auto or HOST:PORT, with `workers` copies of the model.
+    """Restore garments on the Ray cluster at `address` (auto or HOST:PORT), with `workers` copies of the model.
 
     The default is one copy per GPU, or one per two CPUs in a cluster without GPUs. Files must be at paths or URLs that
-    all machines can use. `restoring` replaces the actor of the second stage. Raises IGRError if Ray or the cluster is
-    missing or fails, and what the stages raise.
+    all machines can access. `restoring` replaces the actor of the second stage. Raises IGRError if Ray is missing, or
+    if the cluster is missing or fails; errors raised by the stages propagate.
     """
     ray = import_ray("--ray", "ray.data")
     begun = not ray.is_initialized()
@@ -108,10 +108,10 @@ def load(block: Block, settings: CatalogueSettings, output: Output) -> Block:
 
 
 class RestoringActor:
-    """The second stage, which keeps the models of a worker."""
+    """The second stage: an actor that keeps a worker's models loaded."""
 
     def __init__(self, settings: CatalogueSettings, output: Output, device: str, threads: int) -> None:
-        """Load the models; on a CPU, they use `threads` threads, where Ray would set 1."""
+        """Load the models; on a CPU, they use `threads` threads instead of the single thread that Ray sets."""
         torch.set_num_threads(threads)
         self._restoring = Restoring(settings, output, choose_device(device))
 
@@ -127,9 +127,9 @@ def write(block: Block, settings: CatalogueSettings, output: Output) -> Block:
 
 @contextmanager
 def _without_traces() -> Iterator[None]:
-    """Keep the stack traces that Ray Data prints off the terminal: errors end in one sentence, and its files have all.
+    """Keep Ray Data's stack traces off the terminal, where one sentence reports an error.
 
-    Its warnings are printed.
+    The traces are still written to Ray Data's log files, and its warnings are still printed.
     """
 
     def is_warning(record: logging.LogRecord) -> bool:
@@ -152,7 +152,7 @@ def _applied(stage: Callable[[Sequence[Any]], list[Any]], block: Block) -> Block
 
 
 def _ours(error: BaseException) -> IGRError:
-    """The IGRError that a stage raised on a machine, or else one sentence on what happened to the cluster."""
+    """The IGRError that a stage raised on one of the machines, or else an IGRError that says how the cluster failed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, IGRError):

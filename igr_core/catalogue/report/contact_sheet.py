@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 from ...text import plain
-from ..settings import THUMBNAILS
 from .outcome import DONE, Outcome
 
 SHEET = "report.html"
@@ -43,5 +42,5 @@ def _line(one: Outcome) -> dict[str, Any]:
         "note": plain(one.note),
         "image": quote(one.image) if shown else "",
         "map": quote(one.evidence_map) if shown else "",
-        "thumbnail": quote(f"{THUMBNAILS}/{one.name}.webp") if shown else "",
+        "thumbnail": quote(one.thumbnail) if shown else "",
     }

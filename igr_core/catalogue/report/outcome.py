@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args
 
 from ...errors import IGRError
+from ...ranges import shown
+from ..settings import IMAGES, THUMBNAILS
 
 Status = Literal["restored", "set aside", "failed", "crashed"]
 RESTORED: Status = "restored"
@@ -33,7 +37,7 @@ class Outcome:
     photo: str
     """Path or URL of the garment's first photo."""
     photos: int = 1
-    """Number of photos that it was restored from, or of all its photos; 0 for a row that is not valid."""
+    """Number of photos that the garment was restored from, or of all its photos if it was not; 0 for an invalid row."""
     category: str = ""
     """upper, lower or full; empty if it was not found."""
     image: str = ""
@@ -47,7 +51,7 @@ class Outcome:
     error: str = ""
     """One sentence on why the garment could not be restored."""
     warnings: str = ""
-    """Warnings about the photos and the result, in sentences."""
+    """Warnings about the photos and the result, as full sentences."""
     note: str = ""
     """One sentence on what was not visible."""
     seconds: float | None = None
@@ -57,7 +61,19 @@ class Outcome:
     settings: str = ""
     """Settings of the run, as JSON."""
     inputs: str = ""
-    """Item.inputs of the garment's rows, to detect that a row has changed."""
+    """Item.inputs of the garment's rows, which reveals that a row has changed."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the garment's image, thumbnail and evidence map in the output folder, if it was restored."""
+        if not self.image:
+            return ()
+        return tuple(filter(None, (self.image, self.thumbnail, self.evidence_map)))
+
+    @property
+    def thumbnail(self) -> str:
+        """Path of the thumbnail in the output folder."""
+        return f"{THUMBNAILS}/{self.name}.webp"
 
     def to_json(self) -> bytes:
         """The outcome as JSON."""
@@ -67,13 +83,43 @@ class Outcome:
     def from_dict(cls, values: dict[str, Any], where: str) -> Outcome:
         """The outcome from a line of a report or record, which may lack columns that were added later.
 
-        Raises IGRError naming `where` if it is not an outcome.
+        Raises IGRError naming `where` if the line is not an outcome or is damaged.
         """
         needed = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
         if not needed <= set(values) <= set(COLUMNS) or values.get("status") not in get_args(Status):
             raise IGRError(f"{where} is not from a catalogue run: choose another output folder.")
+        for name, value in values.items():
+            if not _is_valid(name, value):
+                raise IGRError(
+                    f"{where} is damaged (the {name} of {shown(values['name'])} is {shown(value)}): choose another "
+                    "output folder."
+                )
         return cls(**values)
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Outcome))
 """Columns of the report."""
+MEASURED = ("evidence", "agreement", "seconds")
+"""Columns with numbers that may be missing."""
+
+
+def _is_valid(column: str, value: Any) -> bool:
+    """Whether a value is valid in a column of the report."""
+    if column == "photos":
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    if column in MEASURED:
+        return value is None or (isinstance(value, float) and math.isfinite(value))
+    if not isinstance(value, str):
+        return False
+    if column in ("image", "evidence_map"):  # these files are removed if their garment changes
+        folder, _, name = value.partition("/")
+        return not value or (folder in IMAGES and name not in ("", "..") and not set(name) & set("/\\"))
+    return column != "settings" or not value or _is_object(value)
+
+
+@cache
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,4 +1,4 @@
-"""Records of batches, which workers write after the images and a run moves into the report."""
+"""Records of batches: workers write them after the images, and the run moves them into the report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 
 from ...errors import IGRError
+from ...json_text import parse_json
 from .outcome import Outcome
 
 
@@ -24,9 +25,10 @@ def to_record(outcomes: Sequence[Outcome]) -> bytes:
 def from_record(data: bytes, where: str) -> list[Outcome]:
     """The outcomes in a record; raises IGRError naming `where` if it is damaged, or is not a record."""
     try:
-        found = json.loads(data)
-    except ValueError as error:
-        raise IGRError(f"{where} is damaged ({error}): remove it; its garments will be restored again.") from error
+        found = parse_json(data, "its content", "remove it")
+    except IGRError as error:
+        reason = str(error).rpartition(":")[0]
+        raise IGRError(f"{where} is damaged ({reason}): remove it; its garments will be restored again.") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise IGRError(f"{where} is not from a catalogue run: choose another output folder.")
     return [Outcome.from_dict(one, where) for one in found]

@@ -1,7 +1,7 @@
-"""The report on a catalogue run, as report.parquet and report.csv, complete however a run ends.
+"""The report on a catalogue run, as report.parquet and report.csv, which is complete however a run ends.
 
-Workers write a record for each batch after its images. The run moves the records into the report now and then, and at
-its end. A record that is left when a run is killed is moved by the next run.
+Workers write a record for each batch after its images. The run moves the records into the report from time to time and
+at its end. Records that a killed run leaves behind are moved by the next run.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import IGRError
 from ...storage import Folder
+from ...text import is_decoded, plain
 from ..settings import RECORDS, Output
 from .contact_sheet import SHEET, contact_sheet
-from .outcome import COLUMNS, Outcome
+from .outcome import COLUMNS, MEASURED, Outcome
 from .records import from_record
 
 PARQUET, CSV = "report.parquet", "report.csv"
@@ -26,7 +27,7 @@ FILES = (PARQUET, CSV, SHEET)
 _AT_ONCE = 16
 """Number of records that are read at the same time, because object stores are slow to answer."""
 _FORMULA = ("=", "+", "-", "@")
-"""Beginnings of cells that spreadsheets compute instead of showing them."""
+"""First characters of cells that spreadsheets evaluate as formulas."""
 
 
 class Report:
@@ -34,6 +35,8 @@ class Report:
 
     def __init__(self, output: Output) -> None:
         """Read the report and the records of earlier runs. Raises IGRError if they are from another program."""
+        self.output = output
+        """The output folder."""
         self._root, self._records = output.root, output.folder(RECORDS)
         self.outcomes: dict[str, Outcome] = {one.name: one for one in _read(self._root)}
         """Outcomes by the garments' names."""
@@ -41,8 +44,10 @@ class Report:
         self.collect()
 
     def add(self, outcome: Outcome) -> None:
-        """Add an outcome, replacing any earlier one of the same garment."""
-        self.outcomes[outcome.name] = outcome
+        """Add an outcome, replacing any earlier one of the same garment; undecoded bytes in its texts are escaped."""
+        texts = {name: value for name, value in vars(outcome).items() if isinstance(value, str)}
+        escaped = {name: plain(value) for name, value in texts.items() if not is_decoded(value)}
+        self.outcomes[outcome.name] = dataclasses.replace(outcome, **escaped) if escaped else outcome
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove outcomes."""
@@ -79,7 +84,9 @@ def _read(root: Folder) -> list[Outcome]:
     where = root.at(PARQUET)
     try:
         lines = pyarrow.parquet.read_table(io.BytesIO(root.read(PARQUET))).to_pylist()
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+    except IGRError:
+        raise
+    except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise IGRError(f"{where} cannot be read as a report ({error}): choose another output folder.") from error
     return [Outcome.from_dict(line, where) for line in lines]
 
@@ -95,7 +102,7 @@ def _as_csv(lines: Iterable[Outcome]) -> bytes:
 
 
 def _cell(value: object) -> object:
-    """A value as a cell; text that a spreadsheet would compute gets an apostrophe in front."""
+    """A value as a cell; text that a spreadsheet would evaluate is prefixed with an apostrophe."""
     if value is None:
         return ""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
@@ -105,7 +112,7 @@ def _as_parquet(lines: list[Outcome]) -> bytes:
     import pyarrow
     import pyarrow.parquet
 
-    kinds = {"photos": pyarrow.int32()} | dict.fromkeys(("evidence", "agreement", "seconds"), pyarrow.float64())
+    kinds = {"photos": pyarrow.int32()} | dict.fromkeys(MEASURED, pyarrow.float64())
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
     content = io.BytesIO()
     table = pyarrow.Table.from_pylist([dataclasses.asdict(one) for one in lines], schema=schema)

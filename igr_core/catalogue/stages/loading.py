@@ -49,7 +49,7 @@ class Loaded:
 
 
 class Loading:
-    """Loads garments; a photo that cannot be used is left out, unless it is the garment's first."""
+    """Loads garments; a photo that cannot be used is left out, but if it is the first, the garment fails."""
 
     def __init__(self, settings: CatalogueSettings, output: Output) -> None:
         self._settings = settings
@@ -77,6 +77,8 @@ class Loading:
         return Loaded(item, tuple(views), tuple(photos), tuple(warnings))
 
     def _read(self, photo: Photo, category: str) -> GarmentView | Image.Image:
+        if photo.error:
+            raise IGRError(photo.error)
         image = _decoded(photo.path)
         if not photo.mask:
             return photo_of_image(image, photo.path)
@@ -88,7 +90,7 @@ class Loading:
 def view_of(person: Tensor, mask: Tensor, category: str, settings: CatalogueSettings, name: str) -> GarmentView:
     """The view of a photo (1, 3, H, W) with its mask (1, 1, h, w); raises IGRError naming `name`.
 
-    The original photo is kept only if its details will be transferred.
+    The original photo is kept only if its details or pixels will be used.
     """
     own = settings.restore
     try:
@@ -96,7 +98,8 @@ def view_of(person: Tensor, mask: Tensor, category: str, settings: CatalogueSett
     except IGRError as error:
         raise IGRError(f"{name}: {error}") from error
     detailed = own.detailing is not None and own.detailing.size is not None
-    return view if detailed else dataclasses.replace(view, photo=None, photo_mask=None)
+    kept = detailed or own.start == "flat"
+    return view if kept else dataclasses.replace(view, photo=None, photo_mask=None)
 
 
 def _decoded(location: str) -> Image.Image:

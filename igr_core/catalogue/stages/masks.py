@@ -37,10 +37,10 @@ class MaskFinder:
         self._segmenter = None if segmenter is None else _load_segmenter(Path(segmenter), device)
 
     def find(self, photo: Tensor, category: str, box: Box | None) -> FoundMask:
-        """The mask of the garment of a category, or the object in a box, in a photo (1, 3, H, W) in 0..1.
+        """The mask of the garment of `category`, or of the object in `box`, in a photo (1, 3, H, W) in 0..1.
 
-        Raises IGRError if there is no such garment, if the box is outside the photo, or if the model that this needs
-        was not given.
+        Raises IGRError if there is no such garment, if the box is outside the photo, or if the required model was not
+        given.
         """
         if box is not None:
             return self._in_box(photo, category, box)
@@ -58,8 +58,7 @@ class MaskFinder:
             raise IGRError("The row has a box, but no category: use upper, lower or full.")
         if self._segmenter is None:
             raise IGRError("A box needs SAM 2: use --segmenter.")
-        prompt = Prompt(box=box)
-        prompt.check((photo.shape[-1], photo.shape[-2]))  # before SAM 2's slow encoder
+        prompt = Prompt(box=box).check((photo.shape[-1], photo.shape[-2]))  # before SAM 2's slow encoder
         mask = choose(*self._segmenter.masks(self._segmenter.embed(photo), prompt)).cpu()
         return FoundMask(mask, category, describe(category, mask))
 

@@ -6,17 +6,22 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ...detail.candidates import agreement
 from ...detail.evidence import Evidence
+from ...detail.warping import source_photos
 from ...errors import IGRError, is_out_of_memory
+from ...flatten.model_file import load_flattener
+from ...included import INCLUDED_FLATTENER
 from ...photo.images import unit_image
 from ...photo.view import GarmentView, join_views
 from ...restore.background_removal import cutout_warnings, to_rgba
 from ...restore.detailed import Detailing, different_views, presented
+from ...restore.flattened import FlatRestored, restore_flat
 from ...restore.restorer import GarmentRestorer
 from ..ledger import Ledger, guarded
 from ..settings import BEGUN, CatalogueSettings, Output
@@ -77,6 +82,17 @@ class _Ready:
     """Number of photos that could not be used."""
 
 
+class _Sampled(NamedTuple):
+    """A restored garment, before it is finished."""
+
+    image: Tensor
+    """(1, 3, H, W) in 0..1, at the working size."""
+    evidence: Evidence | None
+    """Its evidence; None if it was not measured."""
+    flat: FlatRestored | None = None
+    """The photos' pixels, laid out flat; None if it was restored from noise."""
+
+
 class Restoring:
     """Restores garments with models that stay loaded."""
 
@@ -95,6 +111,8 @@ class Restoring:
         self._restorer = restorer or GarmentRestorer.from_bundle(
             settings.bundle, device, dtype, settings.restore.pruning
         )
+        if settings.restore.start == "flat" and restorer is None:
+            self._restorer.flattener = load_flattener(INCLUDED_FLATTENER)
         parser = settings.parser if settings.parses else None
         segmenter = settings.segmenter if settings.finds_masks else None
         self._masks = MaskFinder(parser, segmenter, device)
@@ -124,11 +142,11 @@ class Restoring:
         if not ready:
             return []
         start, failed = time.monotonic(), None
-        images, evidences = torch.empty(0), []
+        sampled: Sequence[_Sampled] = ()
         try:
-            images, evidences = self._sample(ready)
+            sampled = self._sample(ready)
         except Exception as error:
-            failed = error if len(ready) == 1 else error.with_traceback(None)  # which would keep the batch's tensors
+            failed = error if len(ready) == 1 else error.with_traceback(None)  # a traceback keeps the batch's tensors
         if failed is not None:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -139,10 +157,7 @@ class Restoring:
                 return self._restored(ready)
             return [result for one in ready for result in self._restored([one])]
         share = (time.monotonic() - start) / len(ready)
-        return [
-            self._finish(one, image, evidence, share)
-            for one, image, evidence in zip(ready, images.split(1), evidences, strict=True)
-        ]
+        return [self._finish(one, found, share) for one, found in zip(ready, sampled, strict=True)]
 
     def _ready(self, one: Loaded) -> _Ready:
         """Find the masks that are missing; photos for which this fails are left out.
@@ -169,34 +184,49 @@ class Restoring:
         left_out = len(one.item.photos) - len(views)
         return _Ready(one, category, tuple(different_views(views)), distinct, time.monotonic() - start, left_out)
 
-    def _sample(self, ready: Sequence[_Ready]) -> tuple[Tensor, Sequence[Evidence | None]]:
-        own = self._settings.restore
-        views = [dataclasses.replace(view, photo=None, photo_mask=None) for one in ready for view in one.views]
+    def _sample(self, ready: Sequence[_Ready]) -> list[_Sampled]:
+        own, flattener = self._settings.restore, self._restorer.flattener
+        views = [view for one in ready for view in one.views]
+        sources = [] if flattener is None else [source_photos(view)[0] for view in views]
+        # joined photos would all be as large as the largest
+        views = [dataclasses.replace(view, photo=None, photo_mask=None) for view in views]
         photos, start = [], 0
         for one in ready:
             photos.append(tuple(range(start, start + len(one.views))))
             start += len(one.views)
         categories = [one.category for one in ready]
         view, seed = join_views(views), [own.seed] * len(ready)  # the same for every garment, however it is batched
+        if flattener is not None:
+            found = restore_flat(
+                self._restorer, flattener, view, categories, own.sampling, seed=seed, photos=photos, sources=sources
+            )
+            return [
+                _Sampled(flat.finished()[None], flat.garment.evidence if self._settings.evidence else None, flat)
+                for flat in found
+            ]
+        evidences: Sequence[Evidence | None] = [None] * len(ready)
         if self._settings.evidence:
-            return self._restorer.restore_with_evidence(view, categories, own.sampling, seed=seed, photos=photos)
-        images = self._restorer.restore(view, categories, own.sampling, seed=seed, photos=photos)
-        return images, [None] * len(ready)
+            images, evidences = self._restorer.restore_with_evidence(
+                view, categories, own.sampling, seed=seed, photos=photos
+            )
+        else:
+            images = self._restorer.restore(view, categories, own.sampling, seed=seed, photos=photos)
+        return [_Sampled(image, evidence) for image, evidence in zip(images.split(1), evidences, strict=True)]
 
-    def _finish(self, one: _Ready, image: Tensor, evidence: Evidence | None, share: float) -> Restored:
-        start, warnings = time.monotonic(), list(one.warnings)
+    def _finish(self, one: _Ready, sampled: _Sampled, share: float) -> Restored:
+        start, warnings, image, evidence = time.monotonic(), list(one.warnings), sampled.image, sampled.evidence
         if not bool(torch.isfinite(image).all()):
             return self._failed(one, IGRError("The result contains NaN or infinite values: try --device cpu."))
-        visible, seen, score, note = None, None, None, ""
+        visible, seen, score, note, opacity = None, None, None, "", None
         try:
             view = join_views(one.views)
             if evidence is not None:
-                score = agreement(image[0], view.person, evidence)
-                image, visible, seen, note = presented(
-                    image, evidence, view, self._settings.restore.detailing or Detailing()
+                score = agreement(image[0], view.person, evidence) if sampled.flat is None else sampled.flat.score
+                image, visible, seen, note, opacity = presented(
+                    image, evidence, view, self._settings.restore.detailing or Detailing(), sampled.flat
                 )
             if self._settings.restore.transparent:
-                cut = to_rgba(image)
+                cut = to_rgba(image, opacity)
                 warnings += cutout_warnings(image, cut[:, 3:], view.mask[:1])
                 image = cut
         except Exception as error:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...errors import IGRError
@@ -15,16 +15,19 @@ from ...photo.image_files import name_key
 from ...photo.view import MOST_PHOTOS
 from ...ranges import shown
 from ...segmentation.labels import AUTO
-from ...segmentation.sam2_prompt import Box
+from ...segmentation.sam2_prompt import Box, check_drawn_box
+from ...storage import is_url
 from ...text import is_decoded
 from .rows import Row, stem
 
 LONGEST_NAME = 120
 """Maximum length of a garment's name in bytes, which leaves room for folders on every system."""
 _RESERVED = re.compile(r"row \d+|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names in the report of rows that are not valid, and names that Windows does not allow."""
+"""Names that the report gives to invalid rows, and names that Windows does not allow."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_AROUND_NUMBERS = re.compile(r"[\s,;()\[\]]*")
+"""Characters allowed between the numbers of a box; names such as w and h, and percent signs, are not."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Photo:
     """Path or URL of its mask; empty if the mask must be found."""
     box: Box | None = None
     """Box (x0, y0, x1, y1) around the garment, in pixels of the upright photo."""
+    error: str = field(default="", repr=False)  # not part of Item.inputs
+    """Error message if the photo cannot be used; its garment is then restored from its other photos."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,38 @@ class Items(NamedTuple):
     """Photo and error message for each row or garment that is not valid, by name."""
 
 
-def items_of(rows: Sequence[Row], category: str = AUTO) -> Items:
+class _Remedies(NamedTuple):
+    """What to do about invalid rows."""
+
+    rename: str
+    """For a name that is too long."""
+    clash: str
+    """For two garments with the same name."""
+    fewer: str
+    """For a garment with too many photos."""
+    category: str
+    """For a mask or a box without a category."""
+
+
+_OF_TABLE = _Remedies(
+    "use a shorter one in the name column",
+    "give one of the rows another name",
+    "remove some rows",
+    "set its category column to upper, lower or full, or use --category for all rows",
+)
+_OF_FOLDER = _Remedies(
+    "rename the photo", "rename one of the photos", "remove some of them", "use --category upper, lower or full"
+)
+
+
+def items_of(rows: Sequence[Row], category: str = AUTO, *, in_folder: bool = False) -> Items:
     """Group rows by garment; `category` is the category of rows without one.
 
-    A row without a name takes the name of its garment, or that of its photo, to which the category is added if several
-    rows have this photo.
+    A row without a name takes the name of its garment or, without a garment, of its photo; the category is added to the
+    photo's name if several rows have this photo. With `in_folder`, the rows are the photos of a folder, and error
+    messages do not mention columns.
     """
+    remedies = _OF_FOLDER if in_folder else _OF_TABLE
     several = _repeated([name_key(stem(row.photo)) for row in rows if not (row.name or row.garment)])
     groups: dict[str, list[Row]] = {}
     for row in rows:
@@ -81,12 +112,11 @@ def items_of(rows: Sequence[Row], category: str = AUTO) -> Items:
     for group in groups.values():
         first = group[0]
         try:
-            item = _item(group, category, several)
+            item = _item(group, category, several, remedies)
             other = taken.setdefault(name_key(item.name), first.number)
             if other != first.number:
                 raise IGRError(
-                    f"The files of this row would overwrite those of row {other}, {item.name}: give one of the rows "
-                    "another name."
+                    f"This row's files would overwrite the files for row {other}, {item.name}: {remedies.clash}."
                 )
             items.append(item)
         except IGRError as error:
@@ -94,61 +124,61 @@ def items_of(rows: Sequence[Row], category: str = AUTO) -> Items:
     return Items(tuple(items), failed)
 
 
-def _item(group: Sequence[Row], default: str, several: set[str]) -> Item:
-    categories, names = ({getattr(row, one) for row in group if getattr(row, one)} for one in ("category", "name"))
+def _item(group: Sequence[Row], default: str, several: set[str], remedies: _Remedies) -> Item:
+    categories = {row.category.casefold() for row in group if row.category}
+    names = {row.name for row in group if row.name}
     for what, found in (("categories", categories), ("names", names)):
         if len(found) > 1:
-            raise IGRError(f"The garment has the {what} {', '.join(sorted(found))}: use the same in all of its rows.")
+            raise IGRError(
+                f"The rows of the garment have the {what} {', '.join(sorted(found))}: use the same one in all of them."
+            )
     if len(group) > MOST_PHOTOS:
-        raise IGRError(f"The garment has {len(group)} photos, but can have at most {MOST_PHOTOS}: remove some rows.")
+        raise IGRError(f"The garment has {len(group)} photos, but can have at most {MOST_PHOTOS}: {remedies.fewer}.")
     category = next(iter(categories), default)
     if category not in (*CATEGORIES, AUTO):
         raise IGRError(f"The category is {shown(category)}: use upper, lower, full or auto.")
-    photos = tuple(_photo(row, category) for row in group)
-    return Item(_name(group[0], next(iter(names), ""), category, several), category, photos)
+    if group[0].error:
+        raise IGRError(group[0].error)
+    photos = tuple(_photo(row, category, remedies) for row in group)
+    return Item(_name(group[0], next(iter(names), ""), category, several, remedies), category, photos)
 
 
-def _photo(row: Row, category: str) -> Photo:
-    if row.error:
-        raise IGRError(row.error)
+def _photo(row: Row, category: str, remedies: _Remedies) -> Photo:
     if not row.photo:
         raise IGRError("The row has no photo: add its path.")
     if not (is_decoded(row.photo) and is_decoded(row.mask)):
-        raise IGRError("The name of the photo or its mask is not valid UTF-8: rename the file.")
+        raise IGRError("The path of the photo or its mask is not valid UTF-8: rename the file or its folder.")
+    for path in (row.photo, row.mask):
+        if os.sep == "/" and "\\" in path and not is_url(path) and not os.path.exists(path):
+            raise IGRError(f"The path {path} has backslashes: use / between its folders.")
     if row.mask and row.box:
         raise IGRError("The row has a mask and a box: keep one of them.")
     if (row.mask or row.box) and category == AUTO:
-        raise IGRError(
-            f"The row has a {'mask' if row.mask else 'box'}, but no category: set its column category to upper, "
-            "lower or full, or use --category for all rows."
-        )
-    return Photo(row.photo, row.mask, _box(row.box) if row.box else None)
+        what = "the category auto" if row.category else "no category"
+        raise IGRError(f"The row has a {'mask' if row.mask else 'box'}, but {what}: {remedies.category}.")
+    return Photo(row.photo, row.mask, _box(row.box) if row.box else None, row.error)
 
 
 def _box(text: str) -> Box:
     numbers = [float(one) for one in _NUMBER.findall(text)]
-    if len(numbers) != 4:
+    if len(numbers) != 4 or not _AROUND_NUMBERS.fullmatch(_NUMBER.sub(" ", text)):
         raise IGRError(
             f"The box {shown(text)} is not valid: use four numbers in pixels, such as 120 80 420 640 (x0 y0 x1 y1)."
         )
     left, top, right, bottom = numbers
-    return (left, top, right, bottom)
+    return check_drawn_box((left, top, right, bottom))
 
 
-def _name(row: Row, given: str, category: str, several: set[str]) -> str:
+def _name(row: Row, given: str, category: str, several: set[str], remedies: _Remedies) -> str:
     name = given or row.garment
     if not name:
         name = stem(row.photo)
         if name_key(name) in several:
             name = f"{name}-{category}"
     if _UNSAFE.search(name) or name != name.strip(" .") or not name or _RESERVED.fullmatch(name):
-        raise IGRError(
-            f"The name {shown(name)} cannot be used for files: use letters, digits, hyphens and underscores."
-        )
+        raise IGRError(f"{shown(name)} cannot be used as a file name: use letters, digits, hyphens and underscores.")
     if (size := len(os.fsencode(name))) > LONGEST_NAME:
-        raise IGRError(
-            f"The name has {size} bytes, but can have at most {LONGEST_NAME}: use a shorter one in the column name."
-        )
+        raise IGRError(f"The name {shown(name)} is {size} bytes, but can be at most {LONGEST_NAME}: {remedies.rename}.")
     return name
 
 

@@ -1,24 +1,30 @@
-"""Read the rows of a catalogue's table from a CSV or Parquet file or a folder of photos, all local or at a URL."""
+"""Read the rows of a catalogue's table from a CSV or Parquet file or a folder of photos, local or at a URL."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ...errors import IGRError
-from ...photo.image_files import UNREAD_SUFFIXES, is_image_name, name_key
-from ...restore.pairing import first_photo, photo_order
+from ...photo.image_files import name_key
+from ...restore.pairing import CLASH, FileNames, first_photo, mask_finder, photo_order, sort_names
 from ...storage import Folder, is_url, read_location
+from ...text import decode_table
+
+if TYPE_CHECKING:
+    import pyarrow
 
 COLUMNS = ("photo", "mask", "box", "category", "name", "garment")
 """Columns that a table may have; photo is required."""
-_TABLES = (".csv", ".parquet", ".pq")
+_PARQUET = (".parquet", ".pq")
+_TABLES = (".csv", *_PARQUET)
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Row:
     """A row of the table: a garment in a photo."""
 
     number: int
-    """Number of the row, starting at 1; for a folder, of the photo in the order of names."""
+    """Number of the row, starting at 1; for a folder, number of the photo in order of names."""
     photo: str
     """Path or URL of the photo."""
     mask: str = ""
@@ -48,32 +54,74 @@ class Table(NamedTuple):
 
     rows: tuple[Row, ...]
     """The rows, in order."""
-    unused: tuple[str, ...]
-    """Names of the table's other columns."""
+    unused: tuple[str, ...] = ()
+    """Names of the table's columns that are not used."""
+    ignored: tuple[str, ...] = ()
+    """Names of files in the photo folder that are not images."""
+    in_folder: bool = False
+    """Whether the rows are the photos of a folder."""
 
 
 def read_table(source: str, masks: str | None = None) -> Table:
     """Read a .csv or .parquet file with COLUMNS, or list the photos of a folder; `source` is a path or an fsspec URL.
 
-    Relative paths in a table are relative to its folder. Photos of a folder can have masks of the same name in the
-    folder `masks`, and NAME__2.jpg is another photo of the garment in NAME.jpg. Raises IGRError if the source cannot be
-    read, has no column photo, or has no rows.
+    Relative paths in a table are relative to its folder, and rows with only empty cells are left out. Photos of a
+    folder can have masks of the same name in the `masks` folder, as in restore.pairing, and NAME__2.jpg is another
+    photo of the garment in NAME.jpg. Raises IGRError if the source cannot be read, has no photo column, has several
+    columns with the same name, or has no rows.
     """
     if suffix(source) not in _TABLES or (not is_url(source) and os.path.isdir(source)):
-        return Table(_photos_of_folder(source, masks), ())
+        return _photos_of_folder(source, masks)
     if masks is not None:
-        raise IGRError("--masks only works with a folder of photos: add the column mask to the table.")
-    data = read_location(source)
+        raise IGRError("--masks only works with a folder of photos: add a mask column to the table.")
+    data = _read_file(source)
     read = _read_csv if source.lower().endswith(".csv") else _read_parquet
     names, lines = read(source, data)
-    if "photo" not in names:
-        found = f"has the columns {', '.join(names)}, but not photo" if names else "has no columns"
-        raise IGRError(f"{source} {found}: give the name photo to the column that contains the paths of the photos.")
+    columns = _columns(source, names)
     folder = source.rpartition("/")[0] if is_url(source) else os.path.dirname(source)
-    rows = tuple(_row(number, line, folder) for number, line in enumerate(lines, 1))
+    given = ((number, line) for number, line in enumerate(lines, 1) if not _is_blank(line))
+    rows = tuple(_row(number, line, columns, folder) for number, line in given)
     if not rows:
         raise IGRError(f"{source} has no rows below its header: add one row per garment.")
-    return Table(rows, tuple(name for name in names if name not in COLUMNS))
+    return Table(rows, tuple(_named(name for name in names if name not in columns.values())))
+
+
+def _read_file(source: str) -> bytes:
+    try:
+        return read_location(source)
+    except IGRError:
+        if is_url(source) and suffix(source) in _PARQUET:
+            _refuse_parquet_folder(source, Folder(source).names())
+        raise
+
+
+def _refuse_parquet_folder(source: str, names: Iterable[str]) -> None:
+    """Raise IGRError if the names in a folder are those of Parquet files."""
+    if any(suffix(name) in _PARQUET for name in names):
+        raise IGRError(
+            f"{source} is a folder of Parquet files, as Spark and Dask write them: choose one of its files, or write "
+            "the table as a single file."
+        )
+
+
+def _columns(source: str, names: Sequence[str]) -> dict[str, str]:
+    """Map each of COLUMNS that a table has to its name in the table, which may differ in case."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.strip().casefold(), []).append(name)
+    if "photo" not in found:
+        listed = ", ".join(_named(names))
+        what = f"has the columns {listed}, but not photo" if listed else "has no columns"
+        raise IGRError(f"{source} {what}: rename the column with the photo paths to photo.")
+    for name in COLUMNS:
+        if len(found.get(name, ())) > 1:
+            raise IGRError(f"{source} has several columns named {name}: keep one of them.")
+    return {name: found[name][0] for name in COLUMNS if name in found}
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    """Names of columns, except empty ones, such as the one after a separator at the end of a header."""
+    return [name.strip() for name in names if name.strip()]
 
 
 def stem(location: str) -> str:
@@ -87,67 +135,75 @@ def suffix(location: str) -> str:
     return PurePosixPath(location).suffix.lower()
 
 
-def _photos_of_folder(source: str, masks: str | None) -> tuple[Row, ...]:
+def _photos_of_folder(source: str, masks: str | None) -> Table:
     if not is_url(source) and not os.path.isdir(source):
         kind = "is not a .csv or .parquet table or a folder" if os.path.exists(source) else "does not exist"
         raise IGRError(f"{source} {kind}: specify a table or a folder of photos.")
     folder = Folder(source)
-    names = folder.names()
-    photos = [name for name in names if is_image_name(name)]
-    if not photos:
+    found = _sorted_in(folder)
+    if not found.images and not found.unread:
+        _refuse_parquet_folder(source, found.ignored)
         raise IGRError(f"{source} has no images: choose another folder, or a .csv or .parquet table.")
-    mask_of = _masks_by_name(masks)
+    mask_of = _mask_finder(found.images, source, masks)
+    photos = sorted(found.images, key=lambda name: photo_order(stem(name)))
     stems = {name_key(stem(name)): stem(name) for name in photos} | {stem(name): stem(name) for name in photos}
-    rows, taken = [], set[str]()
-    for number, name in enumerate(sorted(photos, key=lambda name: photo_order(stem(name))), 1):
+    rows: list[Row] = []
+    taken: dict[str, str] = {}
+    for number, name in enumerate(photos, 1):
         own = stem(name)
-        garment = "" if own in taken else first_photo(own, stems) or own  # a second anna is not a photo of the first
+        garment = "" if own in taken else first_photo(own, stems) or own  # anna.png is not a further photo of anna.jpg
         mask, error = mask_of(name)
+        if own in taken:
+            error = error or CLASH.format(name=taken[own])
         rows.append(Row(number, folder.at(name), mask, name=garment or own, garment=garment, error=error))
-        taken.add(own)
-    for number, name in enumerate((name for name in names if suffix(name) in UNREAD_SUFFIXES), len(rows) + 1):
-        error = f"Images of the type {suffix(name)} are not supported: save the photo as a PNG or JPEG."
+        taken.setdefault(own, name)
+    for number, (name, error) in enumerate(found.unread.items(), len(rows) + 1):
         rows.append(Row(number, folder.at(name), error=error))
-    return tuple(rows)
+    return Table(tuple(rows), ignored=found.ignored, in_folder=True)
 
 
-def _masks_by_name(masks: str | None) -> Callable[[str], tuple[str, str]]:
-    """A function from a photo's name to its mask's path, or to an error message if it does not have exactly one.
+def _mask_finder(photos: Iterable[str], source: str, masks: str | None) -> Callable[[str], tuple[str, str]]:
+    """Return a function that maps a photo's name to the path of its mask and an error message.
 
-    The name of a mask may differ from the photo's in case or Unicode form, as in restore.pairing.
+    The error message is empty unless the photo does not have exactly one mask; without `masks`, both are empty.
     """
     if masks is None:
         return lambda name: ("", "")
+    if not is_url(masks) and os.path.isdir(masks) and not is_url(source) and os.path.samefile(masks, source):
+        raise IGRError(f"--masks is the photo folder {source} itself: put the masks into a separate folder.")
     folder = Folder(masks)
-    exact: dict[str, list[str]] = {}
-    similar: dict[str, list[str]] = {}
-    for name in folder.names():
-        if is_image_name(name):
-            exact.setdefault(stem(name), []).append(name)
-            similar.setdefault(name_key(stem(name)), []).append(name)
-    if not exact:
+    found = _sorted_in(folder)
+    if not found.images and not found.unread:
         raise IGRError(f"--masks {masks} has no images: choose the folder that contains the masks.")
+    name_of = mask_finder(photos, found, masks)
 
     def mask_of(photo: str) -> tuple[str, str]:
-        found = exact.get(stem(photo)) or similar.get(name_key(stem(photo)), [])
-        if len(found) > 1:
-            return "", f"The photo has the masks {' and '.join(found)}: keep one of them."
-        return (
-            (folder.at(found[0]), "") if found else ("", f"The photo has no mask: put {stem(photo)}.png into {masks}.")
-        )
+        try:
+            return folder.at(name_of(photo)), ""
+        except IGRError as error:
+            return "", str(error)
 
     return mask_of
 
 
-def _row(number: int, line: Mapping[str, Any], folder: str) -> Row:
-    found = {name: _text(line.get(name)) for name in COLUMNS}
+def _sorted_in(folder: Folder) -> FileNames:
+    entries = folder.entries()
+    return sort_names(entries, [name for name, is_folder in entries.items() if is_folder])
+
+
+def _is_blank(line: Mapping[str, Any]) -> bool:
+    return not any(map(_text, line.values()))
+
+
+def _row(number: int, line: Mapping[str, Any], columns: Mapping[str, str], folder: str) -> Row:
+    found = {name: _text(line.get(own)) for name, own in columns.items()}
     for name in ("photo", "mask"):
-        found[name] = _place(found[name], folder)
+        found[name] = _place(found.get(name, ""), folder)
     return Row(number, **found)
 
 
 def _text(value: Any) -> str:
-    """A cell as text; empty for a missing value. Lists, such as boxes in Parquet files, are written with spaces."""
+    """A cell as text; empty for a missing value. Entries of lists, such as boxes in Parquet, are joined with spaces."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer():  # a column of integers with gaps
@@ -159,24 +215,35 @@ def _text(value: Any) -> str:
 
 def _place(location: str, folder: str) -> str:
     """A path or URL in a table, relative to the table's folder."""
-    if not location or not folder or "://" in location or os.path.isabs(location):
+    if not location or "://" in location:
         return location
-    return f"{folder}/{location}" if is_url(folder) else os.path.join(folder, location)
+    if is_url(folder) and not os.path.isabs(location):
+        return f"{folder}/{location}"
+    return _in_form_on_disk(folder, location)
+
+
+def _in_form_on_disk(folder: str, location: str) -> str:
+    """A local path in the Unicode form, NFC or NFD, in which it exists on disk; macOS uses both."""
+    path = os.path.join(folder, location)
+    if location.isascii() or os.path.lexists(path):
+        return path
+    found = folder
+    for name in Path(location).parts:
+        forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
+        tried = [os.path.join(found, form) for form in forms]
+        found = next(filter(os.path.lexists, tried), "")
+        if not found:
+            return path
+    return found
 
 
 def _read_csv(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:
     try:
-        text = data.decode("utf-8-sig")
-        delimiter = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets use that of the country
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-        return [name.strip() for name in reader.fieldnames or ()], list(_stripped(reader))
+        table = decode_table(data, {"photo"})
+        reader = csv.DictReader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
+        return list(reader.fieldnames or ()), list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{source} cannot be read as a CSV file in UTF-8 ({error}): save it again.") from error
-
-
-def _stripped(lines: Iterable[Mapping[str | None, Any]]) -> Iterable[Mapping[str, Any]]:
-    for line in lines:
-        yield {name.strip(): value for name, value in line.items() if name is not None}
 
 
 def _read_parquet(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:
@@ -184,8 +251,30 @@ def _read_parquet(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping
     import pyarrow.parquet
 
     try:
-        names = list(pyarrow.parquet.read_schema(io.BytesIO(data)).names)
-        wanted = [name for name in names if name in COLUMNS]
-        return names, pyarrow.parquet.read_table(io.BytesIO(data), columns=wanted).to_pylist()
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        schema = pyarrow.parquet.read_schema(io.BytesIO(data))
+        names = list(schema.names)
+        found = _columns(source, names)
+        for name in ("photo", "mask"):
+            if name in found:
+                _check_type(source, name, schema.field(found[name]).type)
+        columns = list(found.values())
+        lines = pyarrow.parquet.read_table(io.BytesIO(data), columns=columns).to_pylist()
+        if any(map(_is_blank, lines)) and len(set(names)) == len(names):  # unless another column has a value
+            lines = pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
+        return names, lines
+    except IGRError:
+        raise
+    except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise IGRError(f"{source} cannot be read as a Parquet file ({error}): write it again.") from error
+
+
+def _check_type(source: str, name: str, found: pyarrow.DataType) -> None:
+    """Raise IGRError if a column contains images or other data in place of paths."""
+    import pyarrow
+
+    kind = found.value_type if pyarrow.types.is_dictionary(found) else found
+    if pyarrow.types.is_nested(kind) or "binary" in str(kind):
+        raise IGRError(
+            f"The column {name} of {source} has the type {found}, but must contain paths: write the images to files, "
+            "and their paths to this column."
+        )

@@ -1,4 +1,4 @@
-"""Garments that crash their workers are found, and the others are not blamed."""
+"""Garments that crash their workers are identified, and the others are not blamed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Garment:
 
 
 class Killed(BaseException):
-    """Stands for a worker's death, after which no code of it runs."""
+    """Simulates the death of a worker, after which none of its code runs."""
 
 
 @pytest.fixture

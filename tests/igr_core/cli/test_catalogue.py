@@ -1,6 +1,7 @@
 """The command `catalogue`: from a table to garments and a report."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_garment_is_restored_again_if_its_row_changes(tmp_path: Path, bundle: 
     run(table, bundle)
     table.write_text(table.read_text().replace("upper,b", "lower,b"))
     result = run(table, bundle)
-    assert "restored again because their rows have changed: b." in result.stderr
+    assert "these garments will be restored again because their rows have changed: b." in result.stderr
     assert "1 restored, 1 already done" in result.stdout
     assert Report(Output(str(tmp_path / "out"))).outcomes["b"].category == "lower"
 
@@ -95,7 +96,7 @@ def test_rows_that_are_gone_leave_no_failures_in_the_report(tmp_path: Path, bund
 def test_two_runs_do_not_use_one_folder(tmp_path: Path, bundle: Path) -> None:
     table, output = write_table(tmp_path, "a"), Output(str(tmp_path / "out"))
     with in_use(output):
-        fails(run(table, bundle), 1, "out is being used by another run: wait for it, or use another --out")
+        fails(run(table, bundle), 1, "out is being used by another run: wait for it to finish, or use another --out")
     assert run(table, bundle).exit_code == 0
 
 
@@ -149,6 +150,14 @@ def test_an_overwritten_run_that_is_killed_goes_on_without_overwrite(tmp_path: P
     assert result.exit_code == 0 and f"{8 - len(done)} restored" in result.stdout
 
 
+def test_an_overwritten_run_that_is_killed_leaves_no_image_of_the_old_settings(tmp_path: Path, bundle: Path) -> None:
+    table = write_table(tmp_path, "abcdefgh")
+    run(table, bundle, "--format", "webp")
+    assert killed(table, bundle, "SIGKILL", "e", "--overwrite").returncode == -9
+    assert run(table, bundle).exit_code == 0
+    assert files(tmp_path / "out" / "garments") == [f"{name}.png" for name in "abcdefgh"]
+
+
 def test_garments_of_other_settings_are_not_mixed(tmp_path: Path, bundle: Path) -> None:
     table = write_table(tmp_path, "a")
     run(table, bundle)
@@ -168,12 +177,14 @@ def restore_or_die(self, given):
         os.kill(os.getpid(), getattr(signal, os.environ["HOW"]))
     return restore(self, given)
 Restoring._restore_all = restore_or_die
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
 app(sys.argv[1:])
 """
 
 
 def killed(table: Path, bundle: Path, how: str, at: str = "", *more: str) -> subprocess.CompletedProcess[str]:
-    """A run of the command that the system ends when it restores a garment, or else in its third batch."""
+    """A run of the command that is killed while it restores a given garment or, by default, in its third batch."""
     words = ["catalogue", table, "--out", table.parent / "out", "--bundle", bundle, *QUICK, *more]
     return subprocess.run(
         [sys.executable, "-c", KILL, *map(str, words)],
@@ -188,7 +199,7 @@ def test_a_run_that_is_killed_goes_on_and_its_report_is_complete(tmp_path: Path,
     table = write_table(tmp_path, "abcdefgh")
     assert killed(table, bundle, "SIGKILL").returncode == -9
     assert files(tmp_path / "out" / BEGUN)
-    before = statuses(tmp_path)  # what was written is known, though no report was
+    before = statuses(tmp_path)  # the written garments are known, although the report was not written
     assert set(files(tmp_path / "out" / "garments")) >= {f"{name}.png" for name in before}
     result = run(table, bundle)
     assert result.exit_code == 0 and f"{8 - len(before)} restored" in result.stdout
@@ -208,12 +219,15 @@ def test_a_garment_on_which_two_runs_crash_is_left_out_until_it_is_retried(tmp_p
     assert statuses(tmp_path) == dict.fromkeys("abcdefgh", "restored")
 
 
-def test_a_run_that_is_stopped_keeps_what_is_done(tmp_path: Path, bundle: Path) -> None:
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP"])
+def test_a_run_that_is_stopped_keeps_what_is_done(tmp_path: Path, bundle: Path, how: str) -> None:
+    if not hasattr(signal, how):
+        pytest.skip("this system has no terminals that hang up")
     table = write_table(tmp_path, "abcdefgh")
-    result = killed(table, bundle, "SIGTERM")
+    result = killed(table, bundle, how)
     assert result.returncode == 130, result.stderr
     assert (
-        "Stopped after 4 garments: run the same command to continue" in result.stderr
+        "Stopped after 4 garments: run the same command without --overwrite to continue" in result.stderr
         and "Traceback" not in result.stderr
     )
     assert statuses(tmp_path) == dict.fromkeys("abcd", "restored") and not files(tmp_path / "out" / BEGUN)
@@ -240,7 +254,7 @@ def test_mistakes_are_reported_before_anything_is_written(
 def test_a_photo_without_a_mask_needs_a_parser(tmp_path: Path, bundle: Path) -> None:
     write_pair(tmp_path, "a.png")
     result = invoke("catalogue", tmp_path / "photos", "--out", tmp_path / "out", "--bundle", bundle, "--parser", "gone")
-    fails(result, 2, "--parser gone does not exist: use the folder of a human parser")
+    fails(result, 2, "--parser gone does not exist: specify the folder of a human parser")
 
 
 def test_a_box_gives_the_mask_that_the_mask_command_finds(tmp_path: Path, bundle: Path) -> None:

@@ -1,4 +1,4 @@
-"""A catalogue on a Ray cluster: every garment once, though workers and a machine are lost."""
+"""A catalogue on a Ray cluster: every garment is restored exactly once, even if workers and a machine are lost."""
 
 import subprocess
 import sys

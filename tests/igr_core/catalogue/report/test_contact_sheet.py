@@ -1,4 +1,4 @@
-"""The contact sheet: text from files is shown, and never runs."""
+"""The contact sheet: text from files is shown, but never executed."""
 
 import json
 import re
@@ -57,7 +57,8 @@ def page() -> Iterator[Any]:
 
 
 def test_cards_are_sorted_filtered_and_shown_in_parts(page: Any, tmp_path: Path) -> None:
-    """130 garments: the first is sure, every third has a warning, the last failed and is named like an element."""
+    """130 garments: the first has full evidence, every third has a warning, and the last failed and is named like an
+    HTML element."""
     outcomes = [
         Outcome(
             f"g{number:03}",

@@ -1,6 +1,7 @@
 """The report: complete however a run ends."""
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ def test_files_of_other_programs_are_not_overwritten(output: Output, tmp_path: P
         Report(output)
 
 
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"[" * 100 + b"]" * 100, b"[" + b"1" * 5000 + b"]", b"\xff"])
+def test_a_damaged_record_is_named_with_the_remedy(output: Output, content: bytes) -> None:
+    output.folder(RECORDS).write("a.json", content)
+    with pytest.raises(IGRError, match=r"a\.json is damaged \(its content .*\): remove it; its garments will be"):
+        Report(output)
+
+
 def test_a_cell_that_a_spreadsheet_would_compute_is_shown(output: Output, tmp_path: Path) -> None:
     report = Report(output)
     report.add(Outcome("=1+1", RESTORED, "@photo", seconds=-1.0))
@@ -88,3 +96,39 @@ def test_a_report_without_columns_that_were_added_later_is_read() -> None:
     for more in ({"colour": "red"}, {"status": "odd"}):
         with pytest.raises(IGRError, match="is not from a catalogue run"):
             Outcome.from_dict(values | more, "report")
+
+
+DAMAGED = {
+    "evidence": [float("nan"), float("inf"), "much", True, 1],
+    "seconds": ["long", float("-inf")],
+    "agreement": [[0.5]],
+    "photos": [-1, 2**40, 1.5, None, True],
+    "category": [None, 3],
+    "image": ["../photos/a.png", "photos/a.png", "garments/", "garments/..", "garments/b/../../a.png", "/etc/a.png"],
+    "evidence_map": ["evidence/../a.png"],
+    "settings": ["{", "[1]", "[" * 100_000],
+}
+
+
+@pytest.mark.parametrize("column", DAMAGED)
+def test_a_damaged_report_is_refused_when_it_is_read(output: Output, tmp_path: Path, column: str) -> None:
+    """Otherwise the run would end in a traceback, or remove files outside its folder."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for value in DAMAGED[column]:
+        line = dataclasses.asdict(GOOD) | {column: value}
+        sentence = rf"is damaged \(the {column} of 'a' is .*\): choose another output folder"
+        parquet.write_table(pyarrow.Table.from_pylist([line]), tmp_path / "report.parquet")
+        with pytest.raises(IGRError, match=rf"report\.parquet {sentence}"):
+            Report(output)
+        with pytest.raises(IGRError, match=rf"record {sentence}"):
+            Outcome.from_dict(line, "record")
+
+
+def test_bytes_of_names_that_are_not_utf8_are_escaped(output: Output) -> None:
+    report = Report(output)
+    report.add(Outcome("row 1", FAILED, "caf\udce9.jpg", error="The file caf\udce9.jpg is odd."))
+    report.write("caf\udce9")
+    (found,) = Report(output).outcomes.values()
+    assert (found.photo, found.error) == ("caf\\xe9.jpg", "The file caf\\xe9.jpg is odd.")

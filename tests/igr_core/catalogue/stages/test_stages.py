@@ -1,4 +1,5 @@
-"""The three stages, with a tiny model: what is written is what `restore` writes, and garments fail alone."""
+"""The three stages, with a tiny model: they write the same images as `restore`, and a garment that fails does not
+affect others."""
 
 import dataclasses
 from pathlib import Path
