@@ -1,4 +1,5 @@
-"""Every trained row of every table can start from published files and the initial bundle, and takes a step."""
+"""The config of every trained row in every table can start from published files and the initial bundle, and takes a
+step."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from transformers import Dinov2Config, Dinov2Model
 
+from igr_core.flatten.network import Flattener
 from igr_core.model.bundle import save_bundle
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
@@ -27,6 +28,7 @@ from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.prepared.latents import PreparedPairs
 from training.prepared.selection import PairsConfig, layout_of, open_pairs
+from training.small_models.flattener.training import FlattenerTraining
 from training.small_models.image_encoder import ImageEncoderTraining
 from training.small_models.parser.model import build_parser
 from training.small_models.parser.training import ParserTraining
@@ -42,6 +44,7 @@ PARTS = {
     "parser": (ParserTraining, build_parser),
 }
 OTHER_COMMANDS = [f"small/{start}{part}.yaml" for start in ("", "from_scratch/") for part in PARTS]
+OTHER_COMMANDS.append("small/flattener.yaml")
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")
@@ -107,6 +110,9 @@ def test_its_pairs_can_be_opened(name: str, tmp_path: Path, tree: Callable[[str]
 @pytest.mark.parametrize("name", OTHER_COMMANDS)
 def test_a_part_of_this_config_can_be_built(name: str) -> None:
     part = Path(name).stem
+    if part == "flattener":
+        Flattener(load_config(FlattenerTraining, CONFIGS / name).network)
+        return
     kind, build = PARTS[part]
     config = load_config(kind, CONFIGS / name)
     assert sum(weight.numel() for weight in build(getattr(config, part)).parameters()) > 100_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +15,17 @@ from igr_core.folders import resolved
 from igr_core.model.config import from_json
 
 T = TypeVar("T")
+MAX_BYTES = 1_000_000
+"""Maximum size of a YAML file in bytes; the configs in this repository are smaller than 2,000 bytes."""
 MAX_VALUES = 100_000
 """Maximum number of values in a YAML file, counting every use of an alias."""
+
+_WANTED = {
+    "of type int": "a whole number",
+    "of type float": "a number",
+    "of type str": "text",
+}
+"""Maps the types named in a config's error messages to the wording used for --set."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,9 +36,9 @@ class _Loader(yaml.SafeLoader):
     """
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document; raises yaml.YAMLError if it is too large once its aliases are expanded, or contains itself.
+        """Return the document; raises yaml.YAMLError if it contains itself, or is too large once aliases are expanded.
 
-        Also raises yaml.YAMLError if a mapping gives an entry twice.
+        Also raises yaml.YAMLError if a mapping contains an entry twice.
         """
         node = super().get_single_node()
         if node is not None:
@@ -58,7 +68,7 @@ def _count(node: yaml.Node, counted: dict[yaml.Node, int]) -> int:
 
 
 def _check_given_once(node: yaml.Node) -> None:
-    """Raise yaml.YAMLError for a mapping with an entry that is given twice, of which YAML silently uses the last."""
+    """Raise yaml.YAMLError if a mapping contains an entry twice, because YAML would silently use the last value."""
     seen: set[str] = set()
     for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
         if not isinstance(key, yaml.ScalarNode):
@@ -110,14 +120,37 @@ def read_yaml(text: str) -> Any:
 def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
     """Load a YAML file into the config dataclass `kind`; raises IGRError naming the file and the invalid entry.
 
-    A file may name another one in the same folder as `base` and then contain only the entries that differ. Mappings
-    are merged entry by entry; anything else, including lists and null, replaces the base's entry. `changes` override
-    entries of the file, such as `optimizer.learning_rate=0.0001`.
+    A file may name another file in the same folder as its `base`, and then contain only the entries that differ.
+    Mappings are merged entry by entry; anything else, including lists and null, replaces the base's entry. `changes`
+    override entries of the file, such as `optimizer.learning_rate=0.0001`.
     """
-    data = _merged_yaml(Path(path), ())
+    data, changes = _merged_yaml(Path(path), ()), list(changes)
     for change in changes:
         data = _merged(data, _change(change))
-    return from_json(kind, data, str(path))
+    try:
+        return from_json(kind, data, str(path))
+    except IGRError as error:
+        raise _of_change(error, str(path), changes) from error
+
+
+def _of_change(error: IGRError, path: str, changes: list[str]) -> IGRError:
+    """Reword an error about an entry of the config `path` in terms of the --set option that caused it, if any."""
+    text = str(error)
+    for change in reversed(changes):
+        name = change.partition("=")[0]
+        parent, _, last = f"{path}.{name}".rpartition(".")
+        unknown = re.fullmatch(rf"{re.escape(parent)} has unknown entries ([^;]+); (.+)", text, re.DOTALL)
+        if unknown is not None and last in unknown[1].split(", "):
+            return IGRError(f"--set {change!r} is not valid: there is no entry {name}; {unknown[2]}")
+        own = re.fullmatch(rf"{re.escape(path)}\.({re.escape(name)}(?!\w).*)", text, re.DOTALL)
+        if own is None:
+            continue
+        wrong = re.fullmatch(r"(.+) is (.+); it must be (.+)\.", own[1], re.DOTALL)
+        if wrong is None:
+            return IGRError(f"--set {change!r}: {own[1]}")
+        wanted = _WANTED.get(wrong[3], wrong[3])
+        return IGRError(f"--set {change!r} is not valid: {wrong[1]} must be {wanted}, not {wrong[2]}.")
+    return error
 
 
 def _change(text: str) -> dict[str, Any]:
@@ -135,11 +168,19 @@ def _change(text: str) -> dict[str, Any]:
 
 
 def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
-    """Entries of a config file, merged over those of its base; `derived` are the files that are based on this one."""
+    """Entries of a config file, merged over those of its base; `derived` lists the files that are based on it."""
     if resolved(path) in derived:
         raise IGRError(f"{path} is based on itself through other files: remove one `base` entry.")
     try:
-        data = read_yaml(path.read_text(encoding="utf-8"))
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait forever
+            raise IGRError(f"{path} is not a file: choose a YAML file.")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise IGRError(f"{path} has more than {MAX_BYTES:,} bytes, too many for a config: choose a YAML file.")
+        data = read_yaml(content.decode("utf-8"))
+    except IGRError:
+        raise
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
@@ -148,12 +189,12 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
         return {} if data is None else data
     base = data.pop("base")
     if not isinstance(base, str):
-        raise IGRError(f"{path} has the base {base!r}: write the name of a file in the same folder.")
+        raise IGRError(f"{path} has the base {base!r}: use the name of a file in the same folder.")
     return _merged(_merged_yaml(path.parent / base, (*derived, resolved(path))), data)
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong in a YAML file, and in which line."""
+    """Description of a YAML error, with its line number if it is known."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark is not None:
         return f"{error.problem}, line {error.problem_mark.line + 1}"
     return str(error).splitlines()[0]

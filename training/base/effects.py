@@ -8,7 +8,7 @@ from .train_config import TrainConfig
 
 
 def without_effect(config: TrainConfig) -> Iterator[str]:
-    """A sentence for each setting that the run never reaches, or that another setting turns off."""
+    """Yield a sentence for each setting that the run never reaches or that another setting disables."""
     options, low, steps = config.optimizer, config.low_resolution, config.steps
     decays = options.schedule == "decay"
     if low is not None and low.steps >= steps:

@@ -1,7 +1,8 @@
-"""Write small text files atomically, and check for free disk space."""
+"""Write small text files atomically, and check for regular files and free disk space."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def check_space(folder: Path, size: float, what: str) -> None:
             f"{what} needs about {size / 1e9:.2f} GB in {folder}, but only {free / 1e9:.2f} GB is free: free some "
             "space, or choose another folder."
         )
+
+
+def check_regular(path: Path | str, remedy: str) -> None:
+    """Raise IGRError unless a path is a regular file; reading from a pipe, for example, could block forever."""
+    if not os.path.exists(path):
+        raise IGRError(f"{path} does not exist: {remedy}.")
+    if not os.path.isfile(path):
+        raise IGRError(f"{path} is not a file: {remedy}.")
 
 
 def write_text(path: Path, text: str) -> None:

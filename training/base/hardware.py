@@ -24,7 +24,7 @@ def has_bfloat16_units(capabilities: Mapping[str, Any] | None = None) -> bool:
 
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 on a device; older GPUs emulate it, which is many times slower."""
+    """Whether bfloat16 is faster than float32 on a device; on older GPUs, which emulate it, it is many times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return has_bfloat16_units()

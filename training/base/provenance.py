@@ -46,14 +46,15 @@ def revision() -> str:
 
 
 def note_start(run: Path, step: int, command: str) -> None:
-    """Record the commit and the command that a run trains with from this step on, one line each.
+    """Record the commit and the command that the run uses from this step on, one line each.
 
     Damaged lines of the two files are removed.
     """
     for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
         lines, damaged = _lines(run / name)
         if damaged:
-            logger.warning("%s: %d damaged lines were removed.", one_line(str(run / name)), damaged)
+            lines_were = "1 damaged line was" if damaged == 1 else f"{damaged:,} damaged lines were"
+            logger.warning("%s: %s removed.", one_line(str(run / name)), lines_were)
         write_text(run / name, "".join(f"{at} {line}\n" for at, line in [*lines, (step, one_line(what))]))
 
 

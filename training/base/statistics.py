@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, mannwhitneyu
+from torch import Tensor
 
 from igr_core.errors import IGRError
 
@@ -66,6 +67,15 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
 
 
 def spread(total: int, count: int) -> list[int]:
-    """At most `count` indices, evenly spaced because a folder's drawn pairs precede its rendered ones."""
+    """At most `count` indices below `total`, spread evenly because drawn pairs precede rendered pairs in a folder."""
     count = min(total, count)
     return [place * total // count for place in range(count)]
+
+
+def auroc(predicted: Tensor, labels: Tensor) -> float:
+    """Area under the ROC curve, which is the Mann–Whitney U as a fraction of all pairs; NaN if a class is missing."""
+    positive = labels > 0.5
+    ones, zeros = predicted[positive].numpy(), predicted[~positive].numpy()
+    if not len(ones) or not len(zeros):
+        return float("nan")
+    return float(mannwhitneyu(ones, zeros).statistic) / (len(ones) * len(zeros))

@@ -19,7 +19,7 @@ CORRESPONDENCE_HEADS = (
     "up_blocks.1.attentions.0:0",
     "up_blocks.1.attentions.1:0",
 )
-"""One head in each of five blocks of igr-small's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+"""One head in each of five blocks of igr-small's UNet, at 1, 1, 1/2, 1/2 and 1/2 times the latent's resolution."""
 
 Rate = Annotated[float, Range(0, 100, above=True)]
 """A learning rate."""
@@ -37,8 +37,9 @@ class DataConfig(Ranged):
     """The prepared pairs and the composition of batches."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
-    """Folders of prepared latents (python -m training prepare) to train on, and YAML files with a PairsConfig, whose
-    images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
+    """Folders of prepared latents (python -m training prepare) to train on, and YAML files with the fields of
+    PairsConfig, whose images are read and encoded during training. `{round}` in a name stands for the round
+    (round_steps)."""
     validation: str | dict[str, str]
     """Folder of prepared held-out latents, or several named folders, which are measured separately."""
     vae: str
@@ -57,7 +58,7 @@ class DataConfig(Ranged):
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
     round_steps: Count | None = None
     """Steps per round of data, if names in `train` contain `{round}`. A round has new clothes on the same geometry, and
-    can be prepared while the previous one is trained on. Rounds are counted from 0 at the run's first step,
+    can be prepared while the previous round is used for training. Rounds are counted from 0 at the run's first step,
     including the steps of low_resolution; the data of past rounds may be deleted."""
     photos: Annotated[tuple[Share, ...], Length(1, 16)] = (1.0,)
     """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, if the data has
@@ -72,7 +73,7 @@ class DataConfig(Ranged):
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(
                 f"data.validation has the names {', '.join(map(repr, self.held_out)) or '(none)'}: name each folder "
-                "in letters, digits and underscores."
+                "with letters, digits and underscores."
             )
         if abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
@@ -81,7 +82,7 @@ class DataConfig(Ranged):
 
     @property
     def held_out(self) -> dict[str, str]:
-        """Folders of `validation` by name; the name is empty if there is only one."""
+        """Folders of `validation` by name; a single folder has an empty name."""
         return self.validation if isinstance(self.validation, dict) else {"": self.validation}
 
     def round_at(self, step: int) -> int:
@@ -167,7 +168,8 @@ class ExtraLossConfig(Ranged):
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
     below: Share = 0.5
-    """Fraction of the timesteps with these losses, least noisy first; at the others, predictions are too blurred."""
+    """Fraction of the timesteps with these losses, least noisy first; predictions at noisier timesteps are too
+    blurred."""
     rows: Few = 2
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
@@ -200,7 +202,8 @@ class TrainConfig(Ranged):
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks. With init_bundle, this only leaves out parts that are null (ablations)."""
+    """The networks. With init_bundle, the bundle defines them, and only parts set to null have an effect: they are left
+    out (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[Side, Side] | None = None
@@ -215,10 +218,6 @@ class TrainConfig(Ranged):
     """Dropped conditions."""
     min_snr_gamma: Positive | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
-    noise_shift: Annotated[float, Range(0.01, 100)] = 1.0
-    """Shift s of the random timesteps towards noise, as in Stable Diffusion 3 (arXiv 2403.03206, section 5.3.2): each
-    t, a fraction of the process, becomes s t / (1 + (s - 1) t). With 3, half of them are above 0.75; 1 for uniform
-    timesteps (paper)."""
     key_from_query: bool = False
     """Initialise W_k with W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
     steps: Count = 1000
@@ -226,7 +225,7 @@ class TrainConfig(Ranged):
     accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
     precision: Precision = "bf16"
-    """Mixed precision; `auto`: bf16 if the GPU or CPU has instructions for it, without which it is very slow."""
+    """Mixed precision; `auto`: bf16 if the GPU or CPU has instructions for it, because emulation is very slow."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -261,7 +260,7 @@ class TrainConfig(Ranged):
     validate_every: CountOrNone = 500
     """Steps between validations; 0 for none."""
     validation_pairs: Count = 32
-    """Number of held-out pairs for the validation loss, which is also measured with substituted conditions."""
+    """Number of held-out pairs for the validation losses, including those with substituted conditions."""
     grid_pairs: Count = 6
     """Number of held-out pairs whose garments each validation restores and shows in one image."""
     grid_steps: Annotated[int, Range(1, 1000)] = 25

@@ -1,6 +1,6 @@
-"""Run other methods whose weights are published, so that experiments can score them: `python -m training baseline`.
+"""Run other methods with their published weights, so that experiments can score them: `python -m training baseline`.
 
-method.py             the interface of a method: settings, one photo to restore from, garments of a batch
+method.py             the interface of a method: settings, loading a photo, generating the garments of a batch
 weights.py            published files: where they are, under which licence, and how they become networks
 square_diffusion.py   shared by both versions of TryOffDiff: squares, SigLIP tokens, adapter, sampling
 tryoffdiff.py         TryOffDiff (arXiv 2411.18350)

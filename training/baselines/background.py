@@ -1,4 +1,4 @@
-"""RMBG-1.4, an IS-Net (arXiv 2203.03041) that finds the foreground of an image, and pasting images onto white."""
+"""RMBG-1.4, an IS-Net (arXiv 2203.03041) that finds an image's foreground, and code to paste images onto white."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class ResidualU(nn.Module):
 
 
 class IsNet(nn.Module):
-    """The network without the outputs that only training uses."""
+    """The network, without the outputs that are only used for training."""
 
     def __init__(self, width: int) -> None:
-        """`width` is the number of channels of the first convolution; published: 64."""
+        """`width` is the number of channels of the first convolution; 64 in the published network."""
         super().__init__()
         half, quarter = width // 2, width // 4
         self.conv_in = nn.Conv2d(3, width, 3, stride=2, padding=1)
@@ -110,7 +110,7 @@ def read_isnet(path: Path) -> IsNet:
 
 @torch.no_grad()
 def foreground(net: IsNet, image: Image.Image) -> Image.Image:
-    """Foreground opacity (L) of an RGB image, scaled from 0 where foreground is least probable to 255 where it is most.
+    """Foreground opacity (L) of an RGB image: the foreground probability, scaled so that it ranges from 0 to 255.
 
     Raises IGRError if the network returns NaN.
     """

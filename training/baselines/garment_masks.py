@@ -51,7 +51,7 @@ class MaskFolder:
                 raise IGRError(f"{folder} has {other.name} and {path.name}: remove one of them.")
 
     def of(self, item: Item, photo: Image.Image) -> Image.Image:
-        """The mask of a pair, or else of its photo, resized (bicubic) to the size of `photo`."""
+        """The mask named like the pair or, failing that, like its photo, resized (bicubic) to the size of `photo`."""
         path = next((self._files[key] for key in map(name_key, _names(item)) if key in self._files), None)
         if path is None:
             raise IGRError(f"{self.folder} has no mask named {item.photo_name}: add it, or omit --masks.")
@@ -76,7 +76,7 @@ class ParsedMasks:
         """The parser."""
 
     def of(self, item: Item, photo: Image.Image) -> Image.Image:
-        """Everything that the parser labels as a garment of the item's category; empty if it finds none."""
+        """Mask of everything that the parser labels as a garment of the item's category; empty if it finds none."""
         pixels = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255
         labels = self.parser.parse(pixels)[0]
         wanted = ATR.numbers(BOTTOMS if item.category == "lower" else TOPS)

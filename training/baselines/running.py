@@ -1,4 +1,5 @@
-"""Restore a data set with a method in batches: existing images are skipped, and a bad photo is named and left out."""
+"""Restore a data set with a method in batches; existing images are kept, and unusable photos are reported and
+skipped."""
 
 from __future__ import annotations
 
@@ -46,9 +47,10 @@ class Run:
 
 
 def file_names(source: PairSource) -> list[str]:
-    """File name (without suffix) of each pair's garment: that of its photo, or of the pair if several share the photo.
+    """File name (without suffix) of each pair's garment: the photo's name, or the pair's if several pairs share the
+    photo.
 
-    Experiments find images by either. Raises IGRError if two names are equal.
+    Experiments find images by either name. Raises IGRError if two names are equal.
     """
     photos = [source.photo_name(row) for row in range(len(source))]
     counts = Counter(photos)
@@ -62,8 +64,8 @@ def file_names(source: PairSource) -> list[str]:
 def restore_all(run: Run, described: dict[str, Any], prepare: Callable[[], Method[Any]]) -> Report:
     """Write the garment of every pair whose image does not exist yet.
 
-    `described` is everything that affects the images. `prepare` loads the method, and is not called if nothing is left
-    to do. Raises IGRError if existing images were made with other settings or by another program, or if the method
+    `described` contains everything that affects the images. `prepare` loads the method, and is not called if nothing is
+    left to do. Raises IGRError if existing images were made with other settings or by another program, or if the method
     fails, and CannotWrite at the first image that cannot be written.
     """
     names = file_names(run.source)
@@ -88,13 +90,13 @@ def restore_all(run: Run, described: dict[str, Any], prepare: Callable[[], Metho
 
 
 def other_categories(source: PairSource, known: Sequence[str]) -> str | None:
-    """A sentence that says how many pairs have a category the method was not trained on; None if all are known."""
+    """A sentence stating how many pairs have a category that the method was not trained on; None if there are none."""
     count = sum(entry.category not in known for entry in source.entries)
     if not count:
         return None
     return (
-        f"{count:,} of {len(source):,} pairs have a category that this model was not trained on; it was trained on "
-        f"{', '.join(known)}."
+        f"{count:,} of {len(source):,} pairs {'has' if count == 1 else 'have'} a category that this model was not "
+        f"trained on; it was trained on {', '.join(known)}."
     )
 
 
@@ -125,7 +127,8 @@ def _restore(run: Run, method: Method[Any], names: dict[int, str], report: Repor
 
 
 def _generated(method: Method[Any], items: Sequence[Item], photos: Sequence[Any]) -> Sequence[Image.Image | IGRError]:
-    """The garments of a batch or, if it fails, of each photo on its own, with an error for each that fails again."""
+    """The garments of a batch. If the batch fails, photos are restored one by one, and an error is returned for each
+    photo that fails again."""
     try:
         return method.generate(items, photos)
     except IGRError as error:

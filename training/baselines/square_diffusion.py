@@ -1,4 +1,5 @@
-"""Shared by both versions of TryOffDiff: square photos, SigLIP tokens, their adapter, sampling, and square images."""
+"""Code shared by both versions of TryOffDiff: square photos, SigLIP tokens and their adapter, sampling, and square
+images."""
 
 from __future__ import annotations
 
@@ -109,7 +110,7 @@ class Adapter(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """What a TryOffDiff checkpoint contains."""
+    """The networks in a TryOffDiff checkpoint."""
 
     unet: UNet2DConditionModel
     """The denoiser, which predicts noise."""
@@ -120,8 +121,8 @@ class Network:
 def read_network(path: Path, transformer: bool, classes: bool) -> Network:
     """The networks in a checkpoint, on the CPU in float32.
 
-    `transformer` says whether the adapter has a transformer layer, `classes` whether the UNet has class embeddings;
-    neither is added or dropped silently. Raises IGRError for a damaged file and for one of another model.
+    `transformer` states whether the adapter must have a transformer layer, and `classes` whether the UNet must have
+    class embeddings. Raises IGRError for a damaged file, or for a checkpoint of another model.
     """
     tensors = {name.replace(_COMPILED, ""): value for name, value in read_weights(path).items()}
     unet_tensors = {name.removeprefix("unet."): value for name, value in tensors.items() if name.startswith("unet.")}
@@ -172,7 +173,7 @@ class SquareDiffusion(ABC):
         self.siglip = siglip.to(device)
         """The image encoder."""
         self.vae = vae.to(device)
-        """The autoencoder, of which only the decoder is used."""
+        """The autoencoder; only its decoder is used."""
         self.scheduler = scheduler
         """The sampler."""
         self.settings = settings
@@ -214,7 +215,7 @@ class SquareDiffusion(ABC):
 
     @abstractmethod
     def context(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """The UNet's context (B, M, C) for square photos (B, 3, SIDE, SIDE), and the one without a photo."""
+        """The UNet's context (B, M, C) for square photos (B, 3, SIDE, SIDE), and its unconditional context."""
 
     @abstractmethod
     def labels(self, items: Sequence[Item]) -> Tensor | None:

@@ -1,8 +1,8 @@
 """TryOffAnyone (ixarchakos/try-off-anyone, src/model/pipeline.py; arXiv 2412.08573): upper garments, from VITON-HD.
 
-An SD1.5 inpainting UNet without cross-attention, whose transformer blocks were fine-tuned. Below the canvas on which it
-generates the garment, it sees the whole photo; the masked photo and the mask are further input channels. The photo is
-stretched to 384×512, and RMBG-1.4 removes the background of the result.
+An SD1.5 inpainting UNet without cross-attention, whose transformer blocks were fine-tuned. Its input is the canvas on
+which it generates the garment, stacked above the whole photo; the masked photo and the mask are further input channels.
+The photo is stretched to 384×512, and RMBG-1.4 removes the background of the result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .tryoffdiff_v2 import VAE
 from .weights import AGAIN, SD_INPAINTING, TRYOFFANYONE, Published, filled, load_scheduler, load_vae, model_folder
 
 TRAINED_ON = ("upper",)
-"""Categories that it was trained on."""
+"""Categories that the model was trained on."""
 SIZE = (384, 512)
 """Width and height in pixels of photos and garments."""
 CHECKPOINT = Published("model.safetensors", TRYOFFANYONE)
@@ -43,7 +43,7 @@ UNET = Published(
 )
 SCHEDULE = Published(f"{model_folder(SD_INPAINTING, 'scheduler')}/scheduler_config.json", SD_INPAINTING)
 FILES = (CHECKPOINT, UNET, SCHEDULE, VAE, background.FILE)
-"""Files that it needs, besides its masks."""
+"""Files that it needs in addition to the masks."""
 _ETA = 1.0
 _INPUTS = 9
 _LATENT_SCALE = 8

@@ -1,6 +1,6 @@
 """TryOffDiff (rizavelioglu/tryoffdiff, modeling/predict.py; arXiv 2411.18350): upper garments, trained on VITON-HD.
 
-A fine-tuned SD1.4 UNet attends to 77 tokens, which a transformer layer and a projection make from SigLIP's 1,024. The
+A fine-tuned SD1.4 UNet attends to 77 tokens, made from SigLIP's 1,024 by a transformer layer and a projection. The
 images are squares; `evaluate cutout adapt` or the run itself crops them to the garment's canvas.
 """
 
@@ -18,7 +18,7 @@ from .square_diffusion import SquareDiffusion, read_network, read_siglip
 from .weights import SD_1_4, SIGLIP, TRYOFFDIFF, Published, load_scheduler, load_vae, model_folder
 
 TRAINED_ON = ("upper",)
-"""Categories that it was trained on."""
+"""Categories that the model was trained on."""
 CHECKPOINT = Published("tryoffdiff.pth", TRYOFFDIFF)
 SCHEDULE = Published("scheduler/scheduler_config.json", TRYOFFDIFF)
 ENCODER_CONFIG = Published(f"{model_folder(SIGLIP)}/config.json", SIGLIP)
@@ -33,13 +33,13 @@ class TryOffDiff(SquareDiffusion):
     """TryOffDiff, sampled with PNDM."""
 
     def context(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Without a photo, all SigLIP tokens are zero; the adapter still sees them."""
+        """Both contexts; the unconditional one is the adapter's output for SigLIP tokens of zero."""
         tokens = self.tokens(photos)
         empty = self.adapter(torch.zeros_like(tokens[:1]))
         return self.adapter(tokens), empty.expand(len(photos), -1, -1)
 
     def labels(self, items: Sequence[Item]) -> None:
-        """It knows no categories."""
+        """None, because the model does not distinguish categories."""
         return None
 
 

@@ -1,6 +1,6 @@
 """TryOffDiff v2 (rizavelioglu/tryoffdiff, modeling/predict.py; arXiv 2504.13078): all categories, from DressCode.
 
-One model for all categories has class embeddings; there is also a model for each category. The adapter is only a
+There is one model for all categories, with class embeddings, and one for each category. The adapter is only a
 projection. As in the authors' code, the initial noise is not scaled to Euler's first sigma, nor the UNet's input by
 sigma, because the model was trained on unscaled sums of latent and noise.
 """
@@ -53,15 +53,15 @@ class TryOffDiffV2(SquareDiffusion):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.scheduler.is_scale_input_called = True  # the input is not scaled on purpose
+        self.scheduler.is_scale_input_called = True  # the input is deliberately not scaled
 
     def context(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Without a photo, SigLIP sees a grey image."""
+        """Both contexts; the unconditional one is that of a grey image."""
         empty = self.adapter(self.tokens(torch.zeros_like(photos[:1])))
         return self.adapter(self.tokens(photos)), empty.expand(len(photos), -1, -1)
 
     def labels(self, items: Sequence[Item]) -> Tensor | None:
-        """The category's class, for the model for all categories; None for the others."""
+        """The category's class if this is the model for all categories; None otherwise."""
         if self.unet.config.num_class_embeds is None:
             return None
         return torch.tensor([LABELS[item.category] for item in items], device=self.device)

@@ -48,7 +48,7 @@ class Published:
     repository: Repository
     """Where the file is published."""
     others: tuple[str, ...] = ()
-    """Other files with the same weights, in this order, if the first does not exist."""
+    """Other files with the same weights, tried in this order if the first does not exist."""
 
 
 OPENRAIL = "CreativeML OpenRAIL-M"
@@ -109,7 +109,8 @@ def hashes(found: Mapping[Published, Path]) -> dict[str, str]:
 
 
 def filled(net: Net, tensors: Tensors, path: Path, dtype: torch.dtype = torch.float32) -> Net:
-    """Fill a network on the meta device with its tensors, in evaluation mode; raises IGRError naming a missing one."""
+    """Fill a network on the meta device with its tensors, in evaluation mode; raises IGRError naming a missing
+    tensor."""
     net.load_state_dict(fitted(net, tensors, path, dtype), assign=True)
     return net.eval().requires_grad_(False)
 

@@ -18,6 +18,7 @@ from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import from_json
 from igr_core.model.igr import IGR
 
+from ..base.outputs import check_bundle_kept, check_parts_kept
 from ..base.parts import load_image_encoder, load_vae
 from ..base.provenance import describe_part, describe_run, weights_sha256
 from ..base.run.checkpoints import Checkpoint, load_latest
@@ -25,6 +26,7 @@ from ..base.run.run_folder import RunFolder
 from ..base.run.state import json_entry
 from ..base.train_config import TrainConfig
 from ..core.compute.lora import merge_lora
+from ..core.resume import PART_CONFIGS, check_same_files, part_contents
 from ..core.state import check_state, check_version, recorded_model
 from ..prepared.fits import check_settings
 
@@ -57,21 +59,23 @@ def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]
 def export_run(
     run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: ScoresOf | None = None
 ) -> Path:
-    """Write a bundle from a run's newest checkpoint, including the VAE and the image encoder.
+    """Write a run's newest checkpoint as a bundle, including the VAE and the image encoder; returns its path.
 
-    `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no checkpoint, or if
-    its VAE or image encoder differs from the one that it was trained with.
+    `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no checkpoint, if
+    its VAE or image encoder has changed since training, or if `out` is one of the run's input files.
     """
     settings_file = run / "config.json"
     if not os.path.lexists(settings_file):
         raise IGRError(f"{run} is not a run of `python -m training train`: it has no config.json.")
     written = read_json(settings_file, "run the training again to rewrite it")
     settings = from_json(TrainConfig, written, str(settings_file))
+    _check_out(out, run, settings)
     checkpoint = load_latest(RunFolder(run), resume=False, check=check_state)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
     check_version(checkpoint.state, str(run))
     check_settings(settings, json_entry(checkpoint.state, "data_settings"), f"The run {run}")
+    _check_part_configs(settings, json_entry(checkpoint.state, "data")["files"], run)
     model = averaged_model(checkpoint)
     vae, vae_config = load_vae(settings.data.vae)
     encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
@@ -93,6 +97,19 @@ def export_run(
     make_folder(out.parent)
     save_bundle(out, info, parts)
     return out
+
+
+def _check_out(out: Path, run: Path, settings: TrainConfig) -> None:
+    extra = settings.extra_losses
+    check_parts_kept(out, "--out", [settings.data.vae, settings.data.image_encoder, extra.lpips_weights])
+    check_bundle_kept(out, [settings.init_bundle], [run, extra.dino_model])
+
+
+def _check_part_configs(settings: TrainConfig, saved: Mapping[str, str], run: Path) -> None:
+    """Raise IGRError if the .json file of the VAE or image encoder has changed since the run recorded its config."""
+    recorded = {name: value for name, value in saved.items() if name in PART_CONFIGS}
+    now = {name: value for name, value in part_contents(settings).items() if name in recorded}
+    check_same_files(now, recorded, str(run))
 
 
 def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:

@@ -1,4 +1,4 @@
-"""Make the bundle that training starts from out of published weights: `python -m training init`."""
+"""Create the bundle that training starts from, using published weights: `python -m training init`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from igr_core.model.config import ModelConfig, UNetConfig, ViewConfig
 from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_image_encoder, build_unet, build_vae
 
+from ..base.outputs import check_bundle_kept
+from ..base.parts import check_finite
 from .export import PRECISIONS
 from .published import (
     Tensors,
@@ -45,11 +47,11 @@ class Sources:
     image_encoder: Path
     """Folder or file of the IP-Adapter's CLIP vision model."""
     tokenizer: Path | None = None
-    """Folder of SD1.5's tokenizer; None for the one in `sd`."""
+    """Folder of SD1.5's tokenizer; None to use the tokenizer in `sd`."""
     vae: Path | None = None
-    """VAE to use instead of the one in `sd`."""
+    """VAE to use instead of the VAE in `sd`."""
     denoiser: Path | None = None
-    """UNet to use instead of the one in `sd`."""
+    """UNet to use instead of the UNet in `sd`."""
     garmnet: Path | None = None
     """A UNet for GarmNet, such as OOTDiffusion's unet_garm; None for a copy of the denoiser."""
 
@@ -58,6 +60,8 @@ def write_init(
     out: Path, sources: Sources, licence: str, size: tuple[int, int], view: ViewConfig, precision: str
 ) -> None:
     """Write the initial bundle; raises IGRError naming a missing, wrong or incompatible file."""
+    given = [path for path in vars(sources).values() if path is not None]
+    check_bundle_kept(out, [*given, *(path.with_name("config.json") for path in given)], given)
     parts, model = read_parts(sources, size, view)
     files = {
         "denoiser": sources.denoiser or sources.sd,
@@ -125,7 +129,7 @@ def widened(denoiser: Tensors) -> Tensors:
 
 
 def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
-    """A UNet with the denoiser's structure; if it has 4 input channels instead of 5, the mask's is added.
+    """A UNet with the denoiser's structure; if it has 4 input channels instead of 5, a mask channel is added.
 
     Raises IGRError for another structure or number of channels.
     """
@@ -135,7 +139,9 @@ def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
             f"{path} differs in structure from the denoiser: use a UNet with the same structure for GarmNet."
         )
     if shape.in_channels not in (4, 5):
-        raise IGRError(f"{path} has {shape.in_channels} input channels: GarmNet needs 5, or 4 plus the mask's.")
+        raise IGRError(
+            f"{path} has {shape.in_channels} input channels: GarmNet needs 5, or 4 without the mask channel."
+        )
     return widened(tensors) if shape.in_channels == 4 else tensors
 
 
@@ -170,6 +176,7 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
     )
     model = CLIPTextModel(config).eval()
     own = {name if name in tensors else f"text_model.{name}": name for name in model.state_dict()}
+    check_finite({key: value for key, value in tensors.items() if key in own}, sources.sd, "download the files again")
     model.load_state_dict({own[key]: value.float() for key, value in tensors.items() if key in own})
     embeddings = {}
     for name, text in wording.items():

@@ -21,6 +21,8 @@ from igr_core import json_text
 from igr_core.errors import IGRError
 from igr_core.model.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
 
+from ..base.parts import check_finite
+
 Tensors = dict[str, Tensor]
 
 UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
@@ -61,7 +63,7 @@ def weight_file(path: Path) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The config.json of a folder; empty if it does not exist."""
+    """Contents of a folder's config.json; empty if it does not exist."""
     file = path / "config.json" if path.is_dir() else path.with_name("config.json")
     return json_text.read_json(file, "download the file again") if file.is_file() else {}
 
@@ -85,7 +87,8 @@ def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
 
 
 def diffusers_unet_shape(tensors: Tensors, path: Path) -> UNetConfig:
-    """The UNetConfig of tensors with diffusers' names, with SD1.5's 8 heads; raises IGRError for other tensors."""
+    """The UNetConfig of tensors with diffusers' names, assuming SD1.5's 8 heads; raises IGRError if they are not a
+    UNet."""
     if "conv_in.weight" not in tensors:
         raise IGRError(f"{path} contains no UNet: use SD1.5 or a similar UNet, as one file or a diffusers folder.")
     return unet_shape(_diffusers_widths(tensors), tensors_of=tensors, path=path)
@@ -97,7 +100,7 @@ def has_weights(folder: Path) -> bool:
 
 
 def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: Path, prefix: str = "") -> UNetConfig:
-    """The UNetConfig that tensors have; raises IGRError for families other than SD1.5."""
+    """Infer the UNetConfig from the shapes of tensors; raises IGRError for families other than SD1.5."""
     ldm = prefix == UNET_PREFIX
     cross = next((v for k, v in tensors_of.items() if k.endswith("attn2.to_k.weight") and k.startswith(prefix)), None)
     if cross is None:
@@ -160,7 +163,7 @@ def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
             widths.append(tensors[name].shape[0])
         blocks = sum(f"encoder.down_blocks.0.resnets.{n}.conv1.weight" in tensors for n in range(8))
     if not widths:
-        raise IGRError(f"{path} contains no VAE with SD1.5's architecture: pass a file that does with --vae.")
+        raise IGRError(f"{path} contains no VAE with SD1.5's architecture: use --vae to pass a file that does.")
     attention = {
         key: value.squeeze() if ".attentions." in key and value.ndim == 4 else value for key, value in tensors.items()
     }
@@ -188,7 +191,7 @@ def read_text_encoder(path: Path) -> Tensors:
 
 
 def read_ip_adapter(path: Path, heads_width: int = 64) -> tuple[Tensors, ImagePromptConfig]:
-    """An IP-Adapter's tensors and layout; raises IGRError for other files and unknown layouts."""
+    """An IP-Adapter's tensors and layout; raises IGRError if the file is not an IP-Adapter or has an unknown layout."""
     tensors = read_weights(path)
     if not any(key.startswith("ip_adapter.") for key in tensors) or not any("image_proj." in key for key in tensors):
         raise IGRError(f"{path} is not an IP-Adapter: use ip-adapter_sd15 or ip-adapter-plus_sd15.")
@@ -241,7 +244,7 @@ def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
 
 
 def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
-    """The tensors that a network needs; raises IGRError naming the first one that is missing or differs in shape."""
+    """The tensors that a network needs; raises IGRError naming the first that is missing, misshapen or not finite."""
     wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
     if wrong:
@@ -249,6 +252,7 @@ def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> 
         raise IGRError(
             f"{path} lacks {wrong[0]}{more}, or has it in another shape: use an intact file of this architecture."
         )
+    check_finite({name: tensors[name] for name in wanted}, path, "download the file again")
     return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 

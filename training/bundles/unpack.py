@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,23 @@ from ..base.provenance import bundle_weights_sha256
 PARTS = ("vae", "image_encoder")
 
 
+def part_path(out: Path, part: str) -> Path:
+    """Path for a part's weights; raises IGRError if this file or its .json file already exists."""
+    path = out / part / f"{part}.safetensors"
+    for file in (path, path.with_suffix(".json")):
+        if os.path.lexists(file):
+            raise IGRError(f"{file} already exists: choose a different --out, or move the existing file.")
+    return path
+
+
 def unpack_part(bundle: Bundle, part: str, out: Path) -> Path:
-    """Write one part as OUT/PART/PART.safetensors with its .json, as written when the part was trained.
+    """Write one part to OUT/PART/PART.safetensors with a .json beside it, in the same layout as a training run.
 
     The .json keeps the bundle's record of the part's training. Raises IGRError if the bundle does not contain the
-    part, or if the file exists, because it may be the only copy of a long run's result.
+    part, or if either file already exists, because it may be the only copy of a long run's result.
     """
+    path = part_path(out, part)
     tensors = bundle.tensors(part)
-    path = out / part / f"{part}.safetensors"
-    if path.exists():
-        raise IGRError(f"{path} already exists: choose a different --out, or move the existing file.")
     make_folder(path.parent)
     write_tensors(path, tensors)
     known: dict[str, Any] = dict(bundle.info.training.get(part, {}))

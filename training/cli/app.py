@@ -99,6 +99,8 @@ class Verbs(LazyCommands):
             "Measure a SAM 2 on held-out photos.",
             SMALL,
         ),
+        Verb("train-flattener", "small_models", "train_flattener", "Train the network that lays garments flat.", SMALL),
+        Verb("measure-flattener", "small_models", "measure_flattener", "Measure a flattener on held-out pairs.", SMALL),
     )
 
 

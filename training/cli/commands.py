@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from igr_core.cli.shared import explain_out_of_memory, one_sentence
+from igr_core.errors import IGRError, UsageError
 from igr_core.outputs import check_file, check_folder
 
 from ..data.layouts.names import LayoutOnDisk
@@ -41,6 +42,26 @@ ViewOption = Annotated[
     Literal["whole", "focused"],
     typer.Option(help="The whole photo (as in the paper), or the garment and its surroundings."),
 ]
+
+
+def subfolders(root: str) -> list[Path]:
+    """The folders of a local data set, which contain its images; none for a URL or a pattern."""
+    folder = Path(root)
+    return [path for path in folder.iterdir() if path.is_dir()] if "://" not in root and folder.is_dir() else []
+
+
+def size_option(option: str, text: str) -> tuple[int, int]:
+    """Width and height in pixels, from the text of an option; raises UsageError naming the option."""
+    from igr_core.photo.inputs import parse_size
+
+    try:
+        return parse_size(text, 1)
+    except IGRError as error:
+        # omit the suggested size, because some commands would reject its aspect ratio
+        reason = str(error).removeprefix("Size ").partition("; the nearest is")[0]
+        raise UsageError(f"{option} {reason.rstrip('.')}.") from error
+
+
 LayoutOption = Annotated[Literal["auto", LayoutOnDisk], typer.Option(help="Layout of the data set.")]
 MaskOption = Annotated[
     Literal["auto", "agnostic", "garment", "file"],
@@ -51,6 +72,23 @@ MaskOption = Annotated[
 def out_file(path: Path | None) -> Path | None:
     """Callback of options for files to write; raises CannotWrite before the command starts."""
     return path if path is None else check_file(path, "The output")
+
+
+def picture_file(*suffixes: str) -> Callable[[Path | None], Path | None]:
+    """Callback of options for images that are always written in one format, or in the format of the suffix.
+
+    Raises CannotWrite as out_file does, and UsageError for a name without one of the `suffixes`.
+    """
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise UsageError(f"{path} has the wrong extension for this image: use {' or '.join(suffixes)}.")
+        return out_file(path)
+
+    return check
+
+
+PNG, JPEG = picture_file(".png"), picture_file(".jpg", ".jpeg")
 
 
 def out_folder(path: Path | str | None) -> Path | str | None:
@@ -68,7 +106,7 @@ Changes = Annotated[
 
 
 class Commands(TyperGroup):
-    """A group of commands that reports the user's mistakes in one sentence."""
+    """A command group that reports user errors in one sentence."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the requested command."""
@@ -101,7 +139,7 @@ class Verb:
 
 
 class LazyCommands(Commands):
-    """A group that lists its subcommands without importing their modules, which would take seconds."""
+    """A command group that lists its subcommands without importing their modules, because importing takes seconds."""
 
     verbs: ClassVar[tuple[Verb, ...]] = ()
 

@@ -1,4 +1,4 @@
-"""Select a data set's best pairs, and find its bad ones."""
+"""Commands that select a data set's best pairs and find its bad ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
+from igr_core.text import counted
 
 from ..base.config_files import load_config
 from .commands import Commands, LayoutOption, MaskOption, Split, out_file, out_folder
@@ -28,7 +29,7 @@ Workers = Annotated[int, typer.Option(min=1, max=1024, help="Number of processes
 
 @app.command("score")
 def score_pairs(
-    root: Annotated[str, typer.Argument(help="Data set: a folder, shards, or a YAML file with a PairsConfig.")],
+    root: Annotated[str, typer.Argument(help="Data set: folder, shards, or YAML file with the fields of PairsConfig.")],
     out: Annotated[
         Path,
         typer.Option(
@@ -40,10 +41,11 @@ def score_pairs(
     mask: MaskOption = "auto",
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Fraction of all pairs to select for HQFT.")] = 0.2,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, spread evenly.")
+        int | None,
+        typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, spread evenly over the data set."),
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML file with a CurationConfig, to change thresholds.")
+        Path | None, typer.Option(help="YAML file with the fields of CurationConfig, for other thresholds.")
     ] = None,
     workers: Workers = min(8, os.cpu_count() or 1),
 ) -> None:
@@ -69,7 +71,8 @@ def score_pairs(
     for problem in problems:
         echo(f"  cannot be read: {problem}")
     if problems:
-        echo(f"{len(problems):,} of {len(source):,} pairs cannot be read and are not in the manifest.")
+        verbs = "cannot be read and is" if len(source) == 1 else "cannot be read and are"
+        echo(f"{len(problems):,} of {counted(len(source), 'pair')} {verbs} not in the manifest.")
         raise typer.Exit(1)
 
 
@@ -121,7 +124,7 @@ def measure_scores(
 
 
 def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> DataSetConfig:
-    """The data set that the options name: a YAML file with a PairsConfig, or a folder."""
+    """The data set specified by the options: a folder, or a YAML file with the fields of PairsConfig."""
     from ..data.opening import DataSetConfig
     from ..prepared.selection import PairsConfig
 
@@ -133,7 +136,7 @@ def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> D
 
 
 def _hands(out: Path) -> dict[str, Hand]:
-    """Decisions in the folder's earlier manifest, which are kept when the pairs are scored again."""
+    """Decisions in the folder's existing manifest, to keep when the pairs are scored again."""
     from ..curation.manifest import read_manifest
 
     if not (out / "manifest.csv").exists():
@@ -149,6 +152,7 @@ def _write(out: Path, manifest: Manifest) -> None:
     write_page(out, manifest)
     dropped = sum(row.decision == "dropped" for row in manifest.rows)
     echo(
-        f"{out}: {len(manifest.rows):,} pairs, {dropped:,} dropped, {len(manifest.hqft_names()):,} selected for HQFT; "
+        f"{out}: {counted(len(manifest.rows), 'pair')}, {dropped:,} dropped, "
+        f"{len(manifest.hqft_names()):,} selected for HQFT; "
         f"review them in {out / 'index.html'}."
     )

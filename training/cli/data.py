@@ -11,8 +11,10 @@ import typer
 
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
+from igr_core.text import counted
 
-from .commands import LayoutOption, MaskOption, Split, out_file, out_folder
+from ..base.outputs import check_kept
+from .commands import LayoutOption, MaskOption, Split, out_file, out_folder, size_option, subfolders
 
 if TYPE_CHECKING:
     from ..data.contract.pairs import PairSource
@@ -32,7 +34,8 @@ Kind = Annotated[
 ]
 Size = Annotated[str, typer.Option(help="Size of newly drawn pairs as WxH, with aspect ratio 3:4.")]
 Limit = Annotated[
-    int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs per split, spread evenly.")
+    int | None,
+    typer.Option(min=1, max=10_000_000, help="Maximum number of pairs per split, spread evenly over the split."),
 ]
 
 
@@ -54,9 +57,9 @@ def check(
         8, os.cpu_count() or 1
     ),
 ) -> None:
-    """Detect the layout, read every pair, and list each missing, unreadable or mismatched file.
+    """Detect the layout, read every pair, and list all missing, unreadable or mismatched files.
 
-    The exit status is 1 if there are any.
+    The exit status is 1 if any file is listed.
     """
     from igr_core.photo.images import check_image_name
 
@@ -65,6 +68,7 @@ def check(
 
     if sheet is not None:
         check_image_name(sheet, "RGB")
+        check_kept(sheet, "--sheet", folders=subfolders(root))
     configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
     wrong = 0
     for name, parts in configs.items():
@@ -78,9 +82,9 @@ def check(
             echo(f"  wrong: {problem}")
         if sheet is not None:
             path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{name}")
-            echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
+            echo(f"  {path}: {counted(write_sheet(path, source, reports), 'pair')}")
     if wrong:
-        echo(f"{wrong:,} problems found.")
+        echo(f"{counted(wrong, 'problem')} found.")
         raise typer.Exit(1)
     echo("All files are readable.")
 
@@ -101,22 +105,21 @@ def pack(
     pairs_per_tar: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 500,
 ) -> None:
     """Write a data set as WebDataset shards; complete shards are kept, so an interrupted run can resume."""
-    from ..data.layouts.tars import write_tars
+    from ..data.layouts.tars import plan_tars, write_planned
     from ..data.opening import open_data_set
 
     configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
-    for name, parts in configs.items():
-        source = _joined([open_data_set(part) for part in parts])
-        paths = write_tars(source, out / name, pairs_per_tar)
-        echo(f"{out / name}: {len(source):,} pairs in {len(paths):,} shards.")
+    sources = {name: _joined([open_data_set(part) for part in parts]) for name, parts in configs.items()}
+    plans = {name: plan_tars(source, out / name, pairs_per_tar) for name, source in sources.items()}
+    for name, plan in plans.items():
+        paths = write_planned(plan)
+        echo(f"{out / name}: {counted(len(plan.source), 'pair')} in {counted(len(paths), 'shard')}.")
 
 
 def _chosen(
     kind: str | None, size: str, root: str, split: str | None, layout: str, mask: str, *options: Any
 ) -> dict[str, list[DataSetConfig]]:
-    """Configs, by split, of the data sets that a command reads as one."""
-    from igr_core.photo.inputs import parse_size
-
+    """Configs, by split, of the data sets that the command combines into one."""
     from ..data.layouts.synthetic_pairs import SyntheticConfig
     from ..data.opening import DataSetConfig
 
@@ -127,7 +130,7 @@ def _chosen(
     match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
     if match is None or int(match[2]) < int(match[1]) or bool(records) is (kind == "drawn"):
         raise IGRError(f"{root} is not valid: use seeds such as 0..999, or 0..999+RECORDS for mixed pairs.")
-    drawn = SyntheticConfig(int(match[1]), int(match[2]) - int(match[1]) + 1, parse_size(size, 1))
+    drawn = SyntheticConfig(int(match[1]), int(match[2]) - int(match[1]) + 1, size_option("--size", size))
     both = [DataSetConfig(layout="synthetic", split=split or "train", mask=mask, synthetic=drawn)]
     if records:
         both += _configs(records, split or "train", "rendered", mask, *options)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .commands import Changes, Commands, DeviceOption, out_file
+from ..base.outputs import check_bundle_kept, check_kept
+from .commands import Changes, Commands, DeviceOption, out_file, picture_file, size_option
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -15,6 +16,7 @@ BundleArgument = Annotated[Path, typer.Argument(help="Bundle with its VAE and im
 PairsOption = Annotated[
     list[Path], typer.Option(help="Folder of prepared pairs with correspondences; may be repeated.")
 ]
+IMAGE = picture_file(".png", ".jpg", ".jpeg")
 SHEET_ROWS = 12
 """Number of garments on a sheet."""
 StepsOption = Annotated[int, typer.Option(min=1, max=10_000, help="DDIM steps per run.")]
@@ -50,6 +52,7 @@ def fit(
     from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
+    check_bundle_kept(out, [], pairs)
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     data = PreparedPairs(pairs)
     make_folder(out.parent)
@@ -84,6 +87,8 @@ def measure(
     from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
+    if out is not None:
+        check_kept(out, "--out", [bundle], pairs)
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     data, settings = PreparedPairs(pairs), RunSettings(Sampling(steps, guidance), seed)
     with tqdm(total=min(count, len(data)), unit="pair") as bar:
@@ -98,24 +103,26 @@ def measure(
 def lettering(
     bundle: BundleArgument,
     data: Annotated[
-        Path, typer.Option(help="YAML file with a PairsConfig for drawn or rendered pairs, whose words are known.")
+        Path,
+        typer.Option(
+            help="YAML file with the fields of PairsConfig for drawn or rendered pairs, whose words are known."
+        ),
     ],
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of garments with lettering.")] = 100,
-    size: Annotated[str, typer.Option(help="Image size as WxH at which words are read.")] = "768x1024",
+    size: Annotated[str, typer.Option(help="Size of the images that words are read in, as WxH.")] = "768x1024",
     steps: StepsOption = 25,
     guidance: GuidanceOption = 1.5,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first pair's noise.")] = 0,
     device: DeviceOption = "cpu",
     changes: Changes = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Image of the first garments.", callback=out_file)] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Image of the first garments.", callback=IMAGE)] = None,
 ) -> None:
-    """Count the printed words that a text reader finds in photos, in restored garments, and in those with details."""
+    """Count the printed words that OCR finds in photos, in restored garments, and in garments with details."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device
     from igr_core.photo.images import save_image
-    from igr_core.photo.inputs import parse_size
     from igr_core.restore.restorer import GarmentRestorer
     from igr_core.sampling.presets import Sampling
 
@@ -127,7 +134,10 @@ def lettering(
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
-    reader, wanted = WordReader(), parse_size(size, 1)
+    for path, option in ((out, "--out"), (sheet, "--sheet")):
+        if path is not None:
+            check_kept(path, option, [bundle, data])
+    reader, wanted = WordReader(), size_option("--size", size)
     settings = RunSettings(Sampling(steps, guidance), seed)
     subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
@@ -153,10 +163,10 @@ def lettering(
 @app.command()
 def cost(
     bundle: BundleArgument,
-    data: Annotated[Path, typer.Option(help="YAML file with a PairsConfig.")],
+    data: Annotated[Path, typer.Option(help="YAML file with the fields of PairsConfig.")],
     size: Annotated[str, typer.Option(help="WxH to enlarge the garment to.")] = "768x1024",
     rounds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Rounds, each of which restores one pair, after a warm-up.")
+        int, typer.Option(min=1, max=1000, help="Number of rounds after a warm-up; each restores one pair.")
     ] = 5,
     device: DeviceOption = "cpu",
     changes: Changes = None,
@@ -166,7 +176,6 @@ def cost(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
-    from igr_core.photo.inputs import parse_size
     from igr_core.restore.restorer import GarmentRestorer
     from igr_core.sampling.presets import Sampling
 
@@ -178,7 +187,9 @@ def cost(
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
-    wanted = parse_size(size, 1)
+    if out is not None:
+        check_kept(out, "--out", [bundle, data])
+    wanted = size_option("--size", size)
     subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     with tqdm(total=rounds, unit="pair") as bar:
@@ -192,8 +203,8 @@ def cost(
 @app.command()
 def sheet(
     bundle: BundleArgument,
-    data: Annotated[Path, typer.Option(help="YAML file with a PairsConfig.")],
-    out: Annotated[Path, typer.Option(help="Image to write (.jpg or .png).", callback=out_file)],
+    data: Annotated[Path, typer.Option(help="YAML file with the fields of PairsConfig.")],
+    out: Annotated[Path, typer.Option(help="Image to write (.jpg or .png).", callback=IMAGE)],
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of pairs, spread evenly over the data.")] = 12,
     size: Annotated[str, typer.Option(help="WxH of each image.")] = "192x256",
     steps: StepsOption = 25,
@@ -207,7 +218,6 @@ def sheet(
 
     from igr_core.device import choose_device
     from igr_core.files import atomic_file, make_folder
-    from igr_core.photo.inputs import parse_size
     from igr_core.restore.restorer import GarmentRestorer
     from igr_core.sampling.presets import Sampling
 
@@ -218,7 +228,7 @@ def sheet(
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
-    wanted = parse_size(size, 1)
+    wanted = size_option("--size", size)
     subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     number = min(count, len(subjects))

@@ -9,12 +9,13 @@ import typer
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
+from igr_core.text import counted
 
 from ..data.caches.draw_config import DrawConfig
 from ..data.contract.seeds import HELD_OUT_START
 from ..data.layouts.names import LAYOUTS
 from ..data.synthetic.defects import DEFECTS
-from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption, out_folder
+from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption, out_folder, size_option
 
 DEFAULTS = DrawConfig()
 
@@ -34,7 +35,7 @@ def draw(
         typer.Option(min=0, max=10**9, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}."),
     ] = 0,
     size: Annotated[
-        str, typer.Option(help="Size of person, mask and garment as WxH, which is the model's native size.")
+        str, typer.Option(help="Size of person, mask and garment as WxH; use the model's native size.")
     ] = _text(DEFAULTS.size),
     photo_size: Annotated[
         str, typer.Option(help="Size of the photo as WxH before cropping to the view, with aspect ratio 3:4.")
@@ -48,14 +49,14 @@ def draw(
             help="Context around the garment in a focused view, as a fraction of the garment's longer side.",
         ),
     ] = DEFAULTS.view.margin,
-    crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop, the image encoder's input size.")] = (
-        DEFAULTS.crop_size
-    ),
+    crop: Annotated[
+        int, typer.Option(min=1, max=2048, help="Side of the crop in pixels, as for the image encoder.")
+    ] = DEFAULTS.crop_size,
     coarse: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest pattern repeat, as a fraction of the garment's length.")
     ] = DEFAULTS.coarse,
     correspondence: Annotated[
-        bool, typer.Option("--correspondence", help="Also store the correspondence of garments and photos.")
+        bool, typer.Option("--correspondence", help="Also store the correspondence between each garment and its photo.")
     ] = False,
     keep_defects: Annotated[
         bool, typer.Option("--keep-defects", help="Also use photos that were rendered with a deliberate defect.")
@@ -65,24 +66,36 @@ def draw(
 ) -> None:
     """Draw pairs of person and garment, and store them in OUT; run again with a larger count to add more.
 
-    Rendered pairs dress each photo in the records once, then again in other clothes until there are enough pairs.
+    For rendered pairs, each photo in the records is dressed once, then again in other clothes until there are enough.
     """
-    from igr_core.photo.inputs import parse_size
-
     from ..data.caches.drawn import draw_shards
     from ..data.caches.dressed import dress_shards, rendered_count
 
     kind = kind or "drawn"
     _check_records(kind, records)
-    sizes = parse_size(size, 1), parse_size(photo_size, 1)
+    sizes = size_option("--size", size), size_option("--photo-size", photo_size)
     config = DrawConfig(*sizes, ViewConfig(view, margin), crop, coarse, correspondence=correspondence)
     rendered = rendered_count(kind, count, 0.5 if rendered_share is None else rendered_share)
-    now = 0
+    before = _pairs_in(out)
     if rendered < count:
-        now += draw_shards(out, count - rendered, start, config, workers, shard_size)
+        draw_shards(out, count - rendered, start, config, workers, shard_size)
     if rendered and records is not None:
-        now += dress_shards(out, records, rendered, config, workers, shard_size, keep_defects)
-    typer.echo(f"{out}: {count} pairs, {now} of them new.")
+        dress_shards(out, records, rendered, config, workers, shard_size, keep_defects)
+    _report(out, count, before)
+
+
+def _report(out: Path, count: int, before: int) -> None:
+    now = _pairs_in(out)
+    if now > count:
+        typer.echo(f"Note: {out} already contains more pairs than --count {count}, and all of them are used.", err=True)
+    typer.echo(f"{out}: {counted(now, 'pair')}, {now - before:,} new.")
+
+
+def _pairs_in(folder: Path) -> int:
+    """Number of drawn and rendered pairs in a folder."""
+    from ..data.caches.drawn import DrawnPairs
+
+    return len(DrawnPairs(folder)) if any(folder.glob("pairs-*.safetensors")) else 0
 
 
 def fixture(
@@ -101,15 +114,13 @@ def fixture(
     records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
 ) -> None:
     """Draw a small data set in a published layout."""
-    from igr_core.photo.inputs import parse_size
-
     from ..data.fixtures import write_fixture
     from ..data.rendered_fixtures import RenderedMaker
     from ..data.synthetic import make_pair
 
     _check_records(kind, records)
     make = make_pair if kind == "drawn" or records is None else RenderedMaker(records)
-    write_fixture(layout, out, count, seed, parse_size(size, 1), make)
+    write_fixture(layout, out, count, seed, size_option("--size", size), make)
     typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
 
 

@@ -10,14 +10,16 @@ import typer
 
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
-from igr_core.included import INCLUDED_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE, INCLUDED_FLATTENER
 from igr_core.sampling.presets import Preset, chosen
+from igr_core.text import counted
 
 from ..base.config_files import load_config
+from ..base.outputs import check_kept
 from ..data.contract.seeds import HELD_OUT_START
 from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
 from ..evaluation.metrics.registry import METRICS, SCORED
-from .commands import Changes, DeviceOption, out_file, out_folder
+from .commands import JPEG, PNG, Changes, DeviceOption, out_file, out_folder, subfolders
 
 if TYPE_CHECKING:
     from ..evaluation.result import Result
@@ -32,7 +34,9 @@ Weights = Annotated[
 
 def score(
     generated: Annotated[Path, typer.Option(help="Folder of restored garments, NAME.png.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the ground-truth garments, NAME with any extension.")],
+    reference: Annotated[
+        Path, typer.Option(help="Folder of the ground-truth garments, matched by name regardless of extension.")
+    ],
     protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = "igr",
     metrics: Annotated[str, typer.Option(help="Comma-separated metrics; all by default.")] = ",".join(SCORED),
     weights: Weights = None,
@@ -43,7 +47,7 @@ def score(
     ] = False,
     skip_bad: Annotated[bool, typer.Option(help="Score the matching files even if others do not match.")] = False,
     device: Annotated[
-        str, typer.Option(help="Device of the metrics' networks: cpu, auto (CUDA if available), cuda:1 ...")
+        str, typer.Option(help="Device for the metrics' networks: cpu, auto (CUDA if available), cuda:1 ...")
     ] = "cpu",
     cache: Annotated[Path | None, typer.Option(help="Folder to cache features in.", callback=out_folder)] = None,
     name: Annotated[str | None, typer.Option(help="Name of the row in tables; the folder's name by default.")] = None,
@@ -72,6 +76,8 @@ def score(
     )
     if json is not None and json.suffix != ".json":
         raise IGRError(f"{json} is not a JSON file name: use the extension .json.")
+    if json is not None:
+        check_kept(json, "--json", [encoder], [weights])
     result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
     if json is not None:
         write_results(json, [result])
@@ -79,7 +85,9 @@ def score(
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="YAML file with an ExperimentConfig (training/configs/evaluation).")],
+    config: Annotated[
+        Path, typer.Argument(help="YAML file with the fields of ExperimentConfig (training/configs/evaluation).")
+    ],
     out: Annotated[
         Path, typer.Option(help="Folder of the experiment; resumes an interrupted one.", callback=out_folder)
     ],
@@ -94,11 +102,13 @@ def run(
     from igr_core.device import choose_device
 
     from ..evaluation.experiments.experiment import ExperimentConfig
-    from ..evaluation.experiments.folder import experiment_table
+    from ..evaluation.experiments.folder import DESCRIPTION, PLACES, SETS, experiment_table
     from ..evaluation.experiments.running import open_runs, restore_all
     from ..evaluation.metrics.weights import WeightsFolder
     from ..evaluation.reports.report import write_report
 
+    for name in (DESCRIPTION, PLACES, SETS):
+        check_kept(out / name, "--out", [config])
     settings = load_config(ExperimentConfig, config, changes or ())
     runs = open_runs(settings, out, choose_device(device), echo)
     folder = WeightsFolder(weights)
@@ -127,16 +137,19 @@ def tables(
     ],
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
     into: Annotated[
-        list[Path] | None, typer.Option(help="Markdown page in which to fill the markers; may be repeated.")
+        list[Path] | None, typer.Option(help="Markdown page whose markers are filled in; may be repeated.")
     ] = None,
 ) -> None:
-    """Print Tables 1 to 3 with the paper's numbers and the measured ones, each marked as such."""
+    """Print Tables 1 to 3 of the paper, with each row marked as published, measured here, or a control."""
     from igr_core.files import make_folder
 
     from ..base.files import write_text
-    from ..evaluation.experiments.folder import experiment_table
+    from ..evaluation.experiments.folder import DESCRIPTION, PLACES, SETS, experiment_table
     from ..evaluation.tables.markdown import fill_markers
 
+    if out is not None:
+        read = [folder / name for folder in experiments for name in (DESCRIPTION, PLACES, SETS)]
+        check_kept(out, "--out", [*(into or ()), *read], [folder / "rows" for folder in experiments])
     texts = [(folder.name, experiment_table(folder)) for folder in experiments]
     if out is not None:
         make_folder(out.parent)
@@ -163,7 +176,7 @@ def validate(
 
 def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, as written by `python -m training train`.")],
-    out: Annotated[Path, typer.Option(help="PNG file.", callback=out_file)],
+    out: Annotated[Path, typer.Option(help="PNG file.", callback=PNG)],
 ) -> None:
     """Plot the training and held-out losses of training runs, including the losses with substituted conditions."""
     from ..evaluation.reports.curves import loss_curves
@@ -182,7 +195,7 @@ def list_weights(weights: Weights = None) -> None:
 
 
 def _echo(result: Result) -> None:
-    echo(f"{result.name}: {result.generated.count} images, protocol {result.protocol['name']}")
+    echo(f"{result.name}: {counted(result.generated.count, 'image')}, protocol {result.protocol['name']}")
     for metric, kind in METRICS.items():
         if cell := result.cell(metric):
             echo(f"  {kind.title:28} {cell}")
@@ -226,27 +239,37 @@ def demo(
     ] = None,
     page_image: Annotated[
         Path | None,
-        typer.Option(help="Also write the contact sheet as a small JPEG, as in the README.", callback=out_file),
+        typer.Option(help="Also write the contact sheet as a small JPEG, as in the README.", callback=JPEG),
     ] = None,
 ) -> None:
     """Restore held-out pairs and a photo, and show the results next to the ground truth."""
+    from igr_core.cli.restoring_options import start_of
     from igr_core.files import make_folder
+    from igr_core.flatten.model_file import load_flattener
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..data.opening import DataSetConfig, open_data_set
     from ..evaluation.images.demo import PAIRS, astronaut, first_pairs, run_demo, subject_of, write_page_image
 
     start = time.monotonic()
+    if page_image is not None and data is not None:
+        check_kept(page_image, "--page-image", folders=subfolders(data))
     source = open_data_set(DataSetConfig(str(PAIRS if data is None else data), split="test"))
     subjects = [subject_of(source, index) for index in first_pairs(source, count_per_category)]
     if data is None:
         subjects.append(astronaut())
     restorer = GarmentRestorer.from_bundle(bundle)
+    if start_of(None, bundle) == "flat":
+        restorer.flattener = load_flattener(INCLUDED_FLATTENER)
     make_folder(out)
-    sheet, examples = run_demo(restorer, subjects, out, chosen(preset, steps, guidance))
+    shown = run_demo(restorer, subjects, out, chosen(preset, steps, guidance))
     if page_image is not None:
-        write_page_image(examples, page_image)
-    for example in examples:
+        write_page_image(shown.examples, page_image)
+    for example in shown.examples:
         echo(str(out / f"{example.subject.name}-restored.png"))
-    echo(f"The same folder contains the person, the mask and, if known, the true garment. Contact sheet: {sheet}")
-    echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")
+    echo(f"The same folder contains the person, the mask and, if known, the true garment. Contact sheet: {shown.sheet}")
+    total = time.monotonic() - start
+    echo(
+        f"{counted(len(shown.examples), 'garment')} restored in {shown.seconds:.1f} s, or in {total:.1f} s with "
+        "loading, adding the photos' details and writing the files."
+    )

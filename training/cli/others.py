@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from igr_core.cli.shared import echo, explain_out_of_memory
+from igr_core.errors import UsageError
 
-from .commands import Commands, DeviceOption, LayoutOption, Split, out_folder
+from .commands import Commands, DeviceOption, LayoutOption, Split, out_folder, subfolders
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +42,12 @@ Weights = Annotated[
     Path, typer.Option(help="Folder with the published files (see docs/evaluation.md); nothing is downloaded.")
 ]
 SplitOption = Annotated[Split, typer.Option(help="Split to restore, including known duplicates and leaks.")]
-Limit = Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, spread evenly.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, spread evenly over the data set.")
+]
 DataMask = Annotated[
     Literal["auto", "agnostic", "garment"],
-    typer.Option(help="The masks that the data set has; this command does not read them."),
+    typer.Option(help="Type of masks in the data set; this command does not read them."),
 ]
 Steps = Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")]
 Guidance = Annotated[float, typer.Option(min=1, max=100, help="Guidance scale; 1 disables guidance.")]
@@ -159,7 +162,7 @@ def tryoffanyone(
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of garment masks, named like the photos, such as the unpacked masks.zip.",
+            help="Folder of garment masks named like the photos, for example unpacked from masks.zip.",
             show_default="found by the human parser segformer_b3_clothes in the weights folder",
         ),
     ] = None,
@@ -204,12 +207,14 @@ def tryoffanyone(
 
 @cutout_app.command()
 def segment(
-    pictures: Annotated[Path, typer.Argument(help="Folder of photos of dressed people, NAME with any extension.")],
+    pictures: Annotated[
+        Path, typer.Argument(help="Folder of photos of dressed people, matched by name regardless of extension.")
+    ],
     masks: Annotated[
         Path,
         typer.Option(
-            help="Folder of rough garment masks, NAME with any extension; or one file for all photos, if the garment "
-            "is in the same position in all of them."
+            help="Folder of rough garment masks, matched by name regardless of extension; or one file for all photos, "
+            "if the garment is in the same position in all of them."
         ),
     ],
     sam2: Annotated[Path, typer.Option(help="SAM 2 folder in transformers' layout: config.json, *.safetensors.")],
@@ -223,8 +228,8 @@ def segment(
 ) -> None:
     """Cut garments out of photos of dressed people, and put them on white, for CFLD, OOTDiffusion and IDM-VTON.
 
-    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person into a frontal pose (CFLD).
-    If the model or pose is the same throughout, one garment mask works for all photos.
+    In the paper, the garment is put on a frontal model (OOTDiffusion, IDM-VTON), or the person is turned to a frontal
+    pose (CFLD). If the model or pose is the same in all photos, one garment mask works for all of them.
     """
     from igr_core.device import choose_device
     from igr_core.segmentation.segmenter import Segmenter
@@ -247,13 +252,17 @@ def segment(
 
 @cutout_app.command()
 def adapt(
-    results: Annotated[Path, typer.Argument(help="Folder of a method's results, NAME with any extension.")],
+    results: Annotated[
+        Path, typer.Argument(help="Folder of a method's results, matched by name regardless of extension.")
+    ],
     method: Annotated[Literal["tryoffdiff", "tryoffanyone"], typer.Option(help="Method that produced them.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the ground-truth garments, NAME with any extension.")],
+    reference: Annotated[
+        Path, typer.Option(help="Folder of the ground-truth garments, matched by name regardless of extension.")
+    ],
     out: Out,
     overwrite: Overwrite = False,
 ) -> None:
-    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images have the canvas of their references."""
+    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images match their references' canvas."""
     from ..evaluation.images.adapters import adapted
     from ..evaluation.images.cutout import Task, plan_adapt, work_through
     from ..evaluation.images.subjects import save_picture
@@ -279,6 +288,8 @@ def _restore(chosen: _Chosen, asked: _Asked) -> None:
     from ..data.opening import DataSetConfig, build_source
     from ..evaluation.images.claims import described_data
 
+    if any(asked.out.exists() and asked.out.samefile(one) for one in (*subfolders(asked.data), asked.weights)):
+        raise UsageError(f"--out {asked.out} is also an input folder: choose another one.")
     found = find(asked.weights, chosen.files)
     echo("Licences of the weights:")
     for line in terms(chosen.files):

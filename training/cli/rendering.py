@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from igr_core.text import counted
+
 from ..data.contract.seeds import HELD_OUT_START
 from ..data.rendered.base.settings import RenderSettings
 from ..data.rendered.generating.defaults import HELD_OUT_PAIRS, PER_SHARD
-from .commands import out_file, out_folder
+from .commands import out_file, out_folder, size_option
 
 AS_RENDERED = RenderSettings()
 
@@ -42,12 +44,10 @@ def render(
 
     Records store geometry and light, so that they can be dressed in any number of clothes when they are read.
     """
-    from igr_core.photo.inputs import parse_size
-
     from ..data.rendered.generating.generate import format_rejects, generate
     from ..data.rendered.records.shards import RecordShards
 
-    settings = RenderSettings(parse_size(size, 1), photos, defect_share, start >= HELD_OUT_START, samples)
+    settings = RenderSettings(size_option("--size", size), photos, defect_share, start >= HELD_OUT_START, samples)
     seeds = range(start, start + garments)
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
     made = RecordShards(out)
@@ -56,8 +56,9 @@ def render(
     tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
     shots = sum(1 + len(metadata["photos"]) for metadata in own)
     typer.echo(
-        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots "
-        f"rejected ({tries / max(shots + tries, 1):.1%}), in this run: {format_rejects(rejects) or 'none'}."
+        f"{out}: {counted(len(own), 'garment')} with {counted(shots - len(own), 'photo')}; {tries:,} of "
+        f"{counted(shots + tries, 'shot')} rejected ({tries / max(shots + tries, 1):.1%}), in this run: "
+        f"{format_rejects(rejects) or 'none'}."
     )
 
 
@@ -73,7 +74,7 @@ def held_out(
     from ..data.rendered.held_out import write_held_out
 
     path, digest = write_held_out(out, count, workers, ray)
-    typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+    typer.echo(f"{path}: {counted(count, 'pair')}, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
 
 
 def examples(
@@ -96,7 +97,7 @@ def agreement(
         int, typer.Option(min=0, max=10_000_000, help="Number of pairs to list, starting with the largest difference.")
     ] = 5,
 ) -> None:
-    """Print the difference, in grey levels, between product shots and photos warped onto them without light."""
+    """Print the difference, in grey levels, between product shots and the unlit photos warped onto them."""
     from ..data.rendered import agreement as report
 
     for line in report.agreement(records, pairs, worst):
@@ -111,11 +112,9 @@ def bench_render(
     size: Annotated[str, typer.Option(help="Size of the images as WxH, with aspect ratio 3:4.")] = "384x512",
 ) -> None:
     """Print the CPU seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
-    from igr_core.photo.inputs import parse_size
-
     from ..data.rendered.bench import bench
 
-    for line in bench(garments, start, RenderSettings(parse_size(size, 1))):
+    for line in bench(garments, start, RenderSettings(size_option("--size", size))):
         typer.echo(line)
 
 

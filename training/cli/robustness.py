@@ -10,7 +10,7 @@ import typer
 from igr_core.included import INCLUDED_BUNDLE
 
 from ..robustness.plan import KEPT, RESULT, Plan
-from .commands import Commands, out_file, out_folder
+from .commands import JPEG, PNG, Commands, out_folder
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 PLAN = Plan()
@@ -43,7 +43,7 @@ def run(
 
 @app.command()
 def plot(
-    out: Annotated[Path, typer.Argument(help="PNG file.", callback=out_file)],
+    out: Annotated[Path, typer.Argument(help="PNG file.", callback=PNG)],
     result: Annotated[Path, typer.Option(help="JSON file of a run.", show_default="the reported one")] = KEPT,
 ) -> None:
     """Plot scores against the IoU of the mask."""
@@ -57,7 +57,7 @@ def plot(
 @app.command()
 def examples(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    out: Annotated[Path, typer.Argument(help="JPEG file.", callback=out_file)],
+    out: Annotated[Path, typer.Argument(help="JPEG file.", callback=JPEG)],
     seed: Annotated[int | None, typer.Option(help="Photo to show.", show_default="the first")] = None,
 ) -> None:
     """Show one person with corrupted masks, and the garment restored from each mask."""

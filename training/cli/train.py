@@ -1,4 +1,4 @@
-"""Make bundles from published weights (init, prepare, train, export), and estimate the cost of training."""
+"""Commands that create, train and export bundles, and that estimate the cost of training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import ViewConfig, from_json
+from igr_core.text import counted
 
 from ..base.config_files import load_config
+from ..base.outputs import check_kept
 from ..base.train_config import TrainConfig
 from .commands import Changes, DeviceOption, MaskOption, PrecisionOption, Split, ViewOption, out_file, out_folder
 
@@ -33,7 +35,7 @@ Limit = Annotated[
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig (training/configs).")],
+    config: Annotated[Path, typer.Argument(help="YAML file with the fields of TrainConfig (training/configs).")],
     run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.", callback=out_folder)],
     changes: Changes = None,
     until: Annotated[
@@ -70,7 +72,7 @@ def prepare(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Data set: a folder, shards (a folder, a.tar, s3://...), or a YAML file with a PairsConfig."),
+        typer.Option(help="Data set: folder, shards (a.tar, s3://...), or YAML file with the fields of PairsConfig."),
     ] = None,
     drawn: Annotated[
         Path | None,
@@ -103,26 +105,38 @@ def prepare(
 
     To use several processes: torchrun --nproc-per-node 4 -m -- training prepare ...
     """
-    from igr_core.files import sha256
-
+    from ..base.parts import describe_content
     from ..prepared.fits import check_settings
     from ..prepared.prepare import prepare_folder
 
     settings = load_config(TrainConfig, config) if config is not None else None
     vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
     if settings is not None:
-        named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
-        check_settings(settings, named, "The command line")
+        named = describe_content(vae, "vae") | describe_content(image_encoder, "image_encoder")
+        check_settings(settings, {**named, "layout": layout}, "The command line")
     _check_alone(drawn, data, mask != "auto", manifest, flips, changes)
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
     echo(f"{out}: {describe_pairs(pairs)}")
     new = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
-    echo(f"{out}: {len(pairs)} pairs, {new} of them new.")
+    echo(f"{out}: {counted(len(pairs), 'pair')}, {new:,} new.")
+    _note_beyond(out, len(pairs))
+
+
+def _note_beyond(out: Path, count: int) -> None:
+    """Print a note about pairs in the folder that this run did not prepare, because training will use them too."""
+    from ..prepared.prepare import pairs_beyond
+
+    if more := pairs_beyond(out, count):
+        echo(
+            f"Note: {out} also contains {counted(more, 'pair')} from an earlier run, which training will use too: "
+            f"set data.limit to {count} in the training config, or prepare into a new folder.",
+            err=True,
+        )
 
 
 def _check_alone(drawn: Path | None, *others: object) -> None:
-    """Raise IGRError if --drawn comes with options that it would ignore."""
+    """Raise IGRError if --drawn is combined with options that it would ignore."""
     if drawn is not None and any(others):
         raise IGRError("--drawn takes pairs as they were drawn: omit --data, --mask, --manifest, --flips and --set.")
 
@@ -130,7 +144,7 @@ def _check_alone(drawn: Path | None, *others: object) -> None:
 def _choices(
     config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: PromptLayout | None
 ) -> tuple[Path, Path, PromptLayout]:
-    """VAE, image encoder and layout from the options, or else from the config."""
+    """VAE, image encoder and layout from the options or, where these are not given, from the config."""
     from ..prepared.fits import model_config
 
     if config is not None:
@@ -149,7 +163,8 @@ def _choices(
 def _named_pairs(
     data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
 ) -> PairsConfig:
-    """The pairs that the options name: a YAML file with a PairsConfig and `changes` to it, or a data set."""
+    """The pairs specified by the options: a data set, or a YAML file with PairsConfig's fields and `changes` to
+    them."""
     from ..prepared.selection import PairsConfig
 
     if Path(data).suffix in (".yaml", ".yml"):
@@ -190,10 +205,10 @@ def _open(
 
 
 def describe_pairs(pairs: LaidOut) -> str:
-    """One line that describes the pairs to prepare; if records are still being rendered, those that exist now."""
+    """One-line description of the pairs to prepare; if records are still being rendered, of those that exist so far."""
     garments = len({name for name in pairs.garments if name is not None})
-    shown = f", photos of {garments} dressed garments" if garments else ""
-    return f"{len(pairs)} pairs{shown}."
+    shown = f", photos of {counted(garments, 'dressed garment')}" if garments else ""
+    return f"{counted(len(pairs), 'pair')}{shown}."
 
 
 def init(
@@ -226,7 +241,7 @@ def init(
 
 
 def estimate_cost(
-    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with the fields of TrainConfig.")],
     processes: Annotated[int, typer.Option(min=1, max=1024, help="Number of GPUs.")] = 1,
     changes: Changes = None,
     sd15: Annotated[
@@ -248,7 +263,7 @@ def estimate_cost(
     found = estimate(settings, model, processes)
     rows = settings.data.pairs_per_batch * settings.data.draws_per_pair
     echo(
-        f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trained weights; "
+        f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trainable weights; "
         f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
         f"average {found.average:.1f}, copies in bfloat16 {found.copies:.1f}, activations {found.activations:.1f} for "
         f"{rows} rows: {found.total:.1f} GB; "
@@ -261,7 +276,9 @@ def estimate_cost(
 
 
 def bench(
-    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = BENCH_CONFIG,
+    config: Annotated[
+        Path, typer.Argument(help="YAML file with the fields of TrainConfig; its data is not read.")
+    ] = BENCH_CONFIG,
     rounds: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant; the variants take turns.")
     ] = 5,
@@ -313,6 +330,8 @@ def export(
     from ..bundles.export import export_run
     from ..evaluation.experiments.compact import compact_scores
 
+    if scores is not None:
+        check_kept(out, "--out", folders=[scores])
     path = export_run(run, out, name, licence, precision, data, partial(compact_scores, scores) if scores else None)
     echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
@@ -327,8 +346,10 @@ def unpack(
     """Write the frozen parts of BUNDLE in the format that train-vae and train-image-encoder write."""
     from igr_core.model.bundle import Bundle
 
-    from ..bundles.unpack import unpack_part
+    from ..bundles.unpack import part_path, unpack_part
 
-    opened = Bundle.open(bundle)
-    for name in get_args(Part) if part is None else (part,):
+    opened, names = Bundle.open(bundle), get_args(Part) if part is None else (part,)
+    for name in names:  # before any of them is written
+        part_path(out, name)
+    for name in names:
         echo(str(unpack_part(opened, name, out)))

@@ -30,7 +30,7 @@ class Batches:
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
         opened: list[MixedSets] = []
-        if self._low is not None:  # opened now, so that a mistake in either resolution is found before the first step
+        if self._low is not None:  # opened now, so that an error at either resolution is found before the first step
             opened.append(self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1))))
         if not self._is_later(step):
             opened.append(self._data(config, config.data.round_at(max(step, self._low_steps))))

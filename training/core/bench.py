@@ -1,4 +1,4 @@
-"""Measure how many rows per second each way to compute a step processes: `python -m training bench`."""
+"""Compare the speed, in rows per second, of different ways to compute a step: `python -m training bench`."""
 
 from __future__ import annotations
 

@@ -12,11 +12,14 @@ from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import from_json, to_json
+from igr_core.text import counted
 
 from ..base.optimisation.schedule import rate_share
+from ..base.parts import CONFIGS, check_finite_file, describe_content
 from ..base.provenance import bundle_weights_sha256
 from ..base.run.resume import check_same_run, flat, is_lowered
 from ..base.train_config import TrainConfig
+from ..prepared.fits import model_config
 
 FREE = frozenset(
     {
@@ -53,10 +56,13 @@ FILES = frozenset(
         "extra_losses.dino_model",
     }
 )
-"""Entries that name files and folders, whose contents are compared, not their paths."""
+"""Entries that name files and folders; their contents are compared rather than their paths."""
 
 DATA = frozenset({"data.weights", "data.photos", "data.limit", "data.round_steps", "low_resolution.weights"})
 """Entries that, like the data itself, may only change with `train --allow-new-data`."""
+
+PART_CONFIGS = frozenset(f"data.{name}" for name in CONFIGS)
+"""Recorded contents that are configs in the .json files beside the VAE and the image encoder."""
 
 RATES = ("learning_rate", "muon_learning_rate")
 """Entries of `optimizer` that may be lowered, to fix a loss that is not finite."""
@@ -73,8 +79,8 @@ def check_same_training(config: TrainConfig, saved: str, step: int, where: str) 
     for taken in range(step):
         if rate_share(before.optimizer, taken, before.steps) != rate_share(config.optimizer, taken, config.steps):
             raise IGRError(
-                f"{where} has {step} steps, but with steps = {config.steps} and decay_steps = "
-                f"{config.optimizer.decay_steps} step {taken} would have had a different learning rate: change them "
+                f"{where} has {counted(step, 'step')}, but with steps = {config.steps} and decay_steps = "
+                f"{config.optimizer.decay_steps}, step {taken} would have had a different learning rate: change them "
                 f"back to {before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step "
                 f"{taken}, or start a new --run from an exported bundle (init_bundle)."
             )
@@ -95,20 +101,26 @@ def step_pairs(config: TrainConfig, processes: int) -> dict[str, int]:
 
 
 def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int], where: str) -> None:
-    """Raise IGRError if the number of pairs per step has changed; it does not matter how a step is divided."""
+    """Raise IGRError if the number of pairs per step has changed; how a step is divided does not matter."""
     for name, pairs in step_pairs(config, processes).items():
         if pairs != saved[name]:
             size = pairs // processes // config.accumulation
             raise IGRError(
-                f"{where} was trained with {saved[name]} pairs per step, but {name}.pairs_per_batch ({size}) × "
-                f"{processes} {'process' if processes == 1 else 'processes'} × accumulation ({config.accumulation}) "
-                f"is {pairs}: choose values whose product is {saved[name]}, or another --run folder."
+                f"{where} was trained with {counted(saved[name], 'pair')} per step, but {name}.pairs_per_batch "
+                f"({size}) × {counted(processes, 'process', 'processes')} × accumulation ({config.accumulation}) is "
+                f"{pairs}: choose values whose product is {saved[name]}, or another --run folder."
             )
 
 
+def part_contents(config: TrainConfig) -> dict[str, str]:
+    """Hashes of the VAE and the image encoder, and their configs, by config entry."""
+    parts = describe_content(config.data.vae, "vae") | describe_content(config.data.image_encoder, "image_encoder")
+    return {f"data.{name}": value for name, value in parts.items()}
+
+
 def file_contents(config: TrainConfig) -> dict[str, str]:
-    """Hashes, by config entry, of all files that a run's steps depend on, except its pairs."""
-    found = {"data.vae": sha256(config.data.vae), "data.image_encoder": sha256(config.data.image_encoder)}
+    """Hashes, by config entry, of all files that affect a run's steps, except its pairs; see also part_contents."""
+    found = part_contents(config)
     if config.init_bundle is not None:
         found["init_bundle"] = bundle_weights_sha256(Bundle.open(config.init_bundle))
     extra = config.extra_losses
@@ -123,18 +135,36 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".bin"))
 
 
+def check_finite_parts(config: TrainConfig) -> None:
+    """Raise IGRError if a frozen part has NaN or infinite weights, because such a bundle could not be exported."""
+    check_finite_file(config.data.vae)
+    if model_config(config).image_prompt is not None:
+        check_finite_file(config.data.image_encoder)
+
+
 def check_same_files(now: Mapping[str, str], saved: Mapping[str, str], where: str) -> None:
-    """Raise IGRError naming a file whose content has changed."""
+    """Raise IGRError naming a file whose content has changed.
+
+    The configs of the VAE and the image encoder are not compared if an earlier version wrote the checkpoint, because it
+    did not record them.
+    """
     for name in sorted(now.keys() | saved.keys()):
-        if now.get(name) != saved.get(name):
+        if now.get(name) == saved.get(name) or (name in PART_CONFIGS and name not in saved):
+            continue
+        if name in PART_CONFIGS:
             raise IGRError(
-                f"{where} was trained with a different {name}: its content has changed. Use the file that the run "
-                "began with, at any path, or choose another --run folder."
+                f"{where} was trained with another config in the .json file beside {name.removesuffix('_config')}: "
+                "restore the .json file that the run began with."
             )
+        raise IGRError(
+            f"{where} was trained with a different {name}: its content has changed. Use the file that the run began "
+            "with, at any path, or choose another --run folder."
+        )
 
 
 def data_changes(config: TrainConfig, now: Mapping[str, Any], saved: str, before: Mapping[str, Any]) -> list[str]:
-    """Descriptions of how a run's data differs from the data in its checkpoint's record; empty if it does not.
+    """Descriptions of how a run's data differs from the data recorded in its checkpoint; empty if there is no
+    difference.
 
     `now` and `before` are records of Batches by stage; rounds that the checkpoint does not record are not compared.
     """
@@ -158,7 +188,7 @@ def _entry_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> I
     for old, new in zip(before, now, strict=True):
         named = new["name"] if old["name"] == new["name"] else f"{new['name']} (instead of {old['name']})"
         if old["pairs"] != new["pairs"]:
-            yield f"{named} has {new['pairs']} pairs instead of {old['pairs']}"
+            yield f"{named} has {counted(new['pairs'], 'pair')} instead of {old['pairs']}"
         elif old["content"] != new["content"]:
             yield f"{named} contains different pairs"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
+from igr_core.text import counted
 
 from ..base.effects import without_effect
 from ..base.files import check_space, write_text
@@ -27,9 +28,9 @@ def train_run(
     """Train in a run folder, or resume the run there.
 
     Returns the number of steps done, and the number of the signal that stopped the run, or 0. `report` receives lines
-    for the user. Raises IGRError as Trainer does, and also if another training run uses the folder, if the run has
-    already taken more steps than the config has, if there is not enough disk space for a checkpoint, or if another
-    process of the run has died.
+    for the user. Raises the IGRErrors of Trainer, and also raises IGRError if another training run is using the folder,
+    if the run has already taken more steps than the config specifies, if there is not enough disk space for a
+    checkpoint, or if another process of the run has died.
     """
     check_apart(config)
     folder = RunFolder(path)
@@ -38,15 +39,15 @@ def train_run(
         trainer = Trainer(config, folder, allow_new_data)
         if trainer.step > config.steps:
             raise IGRError(
-                f"{folder.path} has already taken {trainer.step} steps, more than steps = {config.steps}: raise steps, "
-                "or choose another --run folder."
+                f"{folder.path} has already taken {counted(trainer.step, 'step')}, more than steps = {config.steps}: "
+                "raise steps, or choose another --run folder."
             )
         if trainer.is_main:
             if trainer.step < config.steps:  # detect a full disk now rather than after hours of steps
                 check_space(folder.checkpoints, trainer.checkpoint_bytes, "A checkpoint")
             _report_start(trainer, report)
             if trainer.step >= min(until or config.steps, config.steps):
-                report(f"nothing to do: the run has already taken {trainer.step} steps")
+                report(f"nothing to do: the run has already taken {counted(trainer.step, 'step')}")
         try:
             trainer.run_steps(validator, until)
         except RuntimeError as error:
@@ -64,7 +65,7 @@ def train_run(
 def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
     """Record the start in the run folder, and report it to the user."""
     config, folder = trainer.config, trainer.run
-    noted_data(folder.path)  # raises now if the file is damaged, rather than after the first step
+    noted_data(folder.path)  # if the file is damaged, fail now rather than after the first step
     note_start(folder.path, trainer.step, command_line())
     if config.init_bundle is not None and trainer.step == 0:
         note_parent(folder.path, Bundle.open(config.init_bundle))
@@ -76,7 +77,7 @@ def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
     if trainer.computed_otherwise:
         changes_made = ", ".join(trainer.computed_otherwise)
         report(
-            f"steps up to {trainer.step} were computed differently ({changes_made}): the run is not reproducible "
+            f"steps up to {trainer.step} were computed differently ({changes_made}), so the run is not reproducible "
             "bit for bit"
         )
     if trainer.new_data:

@@ -38,7 +38,7 @@ def recorded_model(state: Mapping[str, Any]) -> IGR:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Raise DamagedError unless a state has all entries, with weights and average in the shapes of its configs.
+    """Raise DamagedError unless a state has all entries, and the shapes of its weights and average match its configs.
 
     States from earlier versions are left to check_version.
     """
@@ -68,7 +68,7 @@ def _check_data(kept: Mapping[str, Any], low_resolution: bool) -> None:
 
 
 def is_record(record: Any) -> bool:
-    """Whether this is a record of a run's data, as made by Batches."""
+    """Whether `record` is a valid record of a run's data, as created by Batches."""
     if not isinstance(record, dict) or not isinstance(record.get("round"), int):
         return False
     entries = record.get("entries")

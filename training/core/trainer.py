@@ -40,6 +40,7 @@ from .compute.throughput import Throughput
 from .initial import initial_model
 from .loss.step import TERMS, StepLosses
 from .resume import (
+    check_finite_parts,
     check_same_files,
     check_same_step,
     check_same_training,
@@ -56,7 +57,7 @@ class Trainer:
     """Networks, optimiser and run folder of a training run."""
 
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
-        """Build everything, and load the run's newest checkpoint if it has one.
+        """Build everything, and load the run's newest checkpoint, if any.
 
         Raises IGRError if the data or the run does not match the config. With `allow_new_data`, a run may be resumed
         with pairs or a mixture that differ from those it started with.
@@ -64,6 +65,7 @@ class Trainer:
         self.config = config
         self.allow_new_data = allow_new_data
         self.run = run
+        check_finite_parts(config)
         checkpoint = load_latest(run, resume=False, check=check_state)
         self.batches = Batches(config, 0 if checkpoint is None else checkpoint.step)
         model = initial_model(config)
@@ -177,7 +179,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of the current step; called by every process."""
         accelerator, optimizer = self.engine.accelerator, self.engine.optimizer_state()
-        if self.engine.sharded:  # the checkpoint is written last, so that all parts exist if it does
+        if self.engine.sharded:  # the checkpoint is written last, so its existence implies that all parts exist
             save_share(self.run, self.step, accelerator.process_index, optimizer)
             accelerator.wait_for_everyone()
         if self.is_main:
@@ -237,8 +239,8 @@ class Trainer:
         return total, norm
 
     def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:
-        """Sum TERMS over all processes, and share requests to stop; every process raises IGRError for a sum that is
-        not finite."""
+        """Sum TERMS over all processes, and share requests to stop; if a sum is not finite, every process raises
+        IGRError."""
         sent = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
         *values, asked = self.engine.accelerator.reduce(sent, reduction="sum").tolist()
         for value in values:
@@ -276,7 +278,7 @@ class Trainer:
                 self._after_step(norm, clock, validator, last)
 
     def _note_data(self) -> None:
-        """Log and record a change of data from the previous step to this one."""
+        """Log and record the data of this step if it differs from that of the previous step."""
         record = self.batches.current
         if record is not None and not same_data(record, self.trained_on) and self.is_main:
             note_data(self.run.path, self.step - 1, record)
@@ -316,4 +318,4 @@ def model_summary(config: ModelConfig, model: IGR) -> str:
     """One line that describes the model."""
     trained = parameter_count(p for p in model.parameters() if p.requires_grad)
     width, height = config.native_size
-    return f"{trained / 1e6:.1f} M trained parameters, {width}x{height} pixels, view {config.view.mode}"
+    return f"{trained / 1e6:.1f} M trainable weights, {width}x{height} pixels, view {config.view.mode}"

@@ -55,7 +55,8 @@ class Validator:
         autocast: Autocast = nullcontext,
         correspondence: CorrespondenceLoss | None = None,
     ) -> dict[str, float]:
-        """Loss over all timesteps and at the last one, with all conditions and with each one substituted.
+        """Measure the loss over all timesteps and at the last timestep, with all conditions and with each of them
+        substituted.
 
         With `correspondence`, also measures its heads on pairs with a known correspondence. Values of named sets
         contain the name: `validation/NAME/full`.

@@ -22,9 +22,10 @@ _BLOCK = 2048
 
 
 def dhash(image: Image.Image) -> str:
-    """Difference hash in hexadecimal: which cells have a brighter neighbour on the right, and which have one below.
+    """Difference hash in hexadecimal; its bits say which cells have a brighter neighbour on the right or below.
 
-    A different size or JPEG quality changes only a few bits. Plain areas, which only differ by noise, have zero bits.
+    A different size or JPEG quality changes only a few bits. In plain areas, which contain only noise, the bits are
+    zero.
     """
     grey = np.asarray(image.convert("L").resize((CELLS + 1, CELLS + 1), Image.Resampling.BOX), np.int16)
     bits = [grey[:-1, 1:] - grey[:-1, :-1] > _STEP, grey[1:, :-1] - grey[:-1, :-1] > _STEP]
@@ -32,7 +33,7 @@ def dhash(image: Image.Image) -> str:
 
 
 def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
-    """Groups of pairs with similar hashes, directly or through other pairs; each is two or more ascending indices."""
+    """Groups of two or more ascending indices of pairs whose hashes are similar, directly or through other pairs."""
     signs = [_signs(people), _signs(garments)]
     edges = [np.zeros((0, 2), np.intp)]
     for start in range(0, len(people), _BLOCK):

@@ -70,7 +70,8 @@ def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> 
 
 
 def flat_cover(source: PairSource, index: int) -> np.ndarray:
-    """Mask of the garment in its flat image, (h, w) bool, SIDE high, from its cover or else from non-white pixels."""
+    """Mask of the garment in its flat image, (h, w) bool, SIDE pixels high; from the cover or, without one, from
+    non-white pixels."""
     cover = source.garment_cover(index)
     if cover is None:
         found = np.asarray(source.garment(index).convert("RGB")).min(2) < 245

@@ -35,7 +35,8 @@ _opened: dict[str, tuple[PairSource, CurationConfig, Path]] = {}
 
 
 def judge(source: PairSource, index: int, config: CurationConfig) -> tuple[Judged, Image.Image]:
-    """Scores, refitted box and hashes of a pair, and its thumbnail; raises IGRError for an unreadable file."""
+    """Judge one pair: returns its scores, box for rescaling and hashes, and its thumbnail. Raises IGRError for an
+    unreadable file."""
     entry = source.entries[index]
     person, garment = source.person(index).convert("RGB"), source.garment(index).convert("RGB")
     found = score(gather(source, index), config)

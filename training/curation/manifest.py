@@ -131,7 +131,7 @@ def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
 
 
 def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:
-    """For each duplicate, the name of the best pair in its group: a manually kept one, or the first in `order`."""
+    """For each duplicate, the name of the best pair in its group: a manually kept pair, or the first in `order`."""
     found = {}
     for group in find_duplicates([one.person_hash for one in order], [one.garment_hash for one in order]):
         names = [order[place].name for place in group if hands.get(order[place].name) != "drop"]

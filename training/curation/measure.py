@@ -1,4 +1,4 @@
-"""Measure precision and recall with which the scores detect the generator's defects, by defect and evidence."""
+"""Measure the precision and recall of the scores in detecting the generator's defects, by defect and evidence."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Measured:
     kind: EvidenceKind
     """Evidence that was used."""
     found: int
-    """Number of pairs that have the defect and were detected."""
+    """Number of pairs with the defect that were detected."""
     missed: int
-    """Number of pairs that have the defect and were not detected."""
+    """Number of pairs with the defect that were not detected."""
     wrong: int
-    """Number of pairs that were detected and do not have the defect."""
+    """Number of pairs without the defect that were detected."""
 
     @property
     def recall(self) -> float:
@@ -103,7 +103,7 @@ def write_measurement(path: Path, found: Measurement) -> None:
 
 
 def read_measurement(path: Path) -> Measurement:
-    """Read a measurement; raises IGRError if the file does not contain one."""
+    """Read a measurement; raises IGRError if the file does not contain a measurement."""
     try:
         data = parse_json(path.read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:

@@ -40,7 +40,7 @@ def truncated(evidence: Evidence) -> float:
     strips = ((garment[:2], 0), (garment[-2:], 0), (garment[:, :2], 1), (garment[:, -2:], 1))
     border = sum(
         int(strip.any(axis).sum()) for strip, axis in strips
-    )  # the second row or column is included, because resized masks may end there
+    )  # include the second row or column from the border, because resized masks may end there
     return border / max(int(outline.sum()), 1)
 
 
@@ -56,7 +56,7 @@ def occluded(evidence: Evidence) -> float:
 
 
 def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
-    """How much narrower (0..1) the person is than one who faces the camera: 0.5 at half the width.
+    """How much narrower (0..1) the person is than a person who faces the camera: 0.5 at half the width.
 
     `whole` states whether the whole garment is visible; if not, only joints are used.
     """
@@ -181,7 +181,8 @@ def _between(first: Point, second: Point, share: float) -> Point:
 
 
 def _width(joints: dict[str, Point], facing: Facing) -> float | None:
-    """The person's width relative to one who faces the camera, as the mean of the joints' known ratios, or None."""
+    """The person's width relative to that of a person who faces the camera: the mean of all available ratios of joints;
+    None if there are none."""
 
     def distance(first: str, second: str) -> float | None:
         if first not in joints or second not in joints:

@@ -25,7 +25,7 @@ def write_page(folder: Path, manifest: Manifest) -> None:
     """Write index.html, with the worst pairs first; raises IGRError on failure."""
     rows = [_card(row) for row in reversed(manifest.rows)]
     title = str(manifest.described.get("title", "pairs"))
-    # with this key, the browser's stored decisions belong only to these pairs, not to other curations on the same disk
+    # a key derived from the pairs, so that the browser does not mix up the decisions of different curations
     key = hashlib.sha256(os.fsencode("\n".join([title, *sorted(row["name"] for row in rows)]))).hexdigest()[:16]
     data = {"title": title, "key": key, "cards": CARDS, "defects": DEFECT_NAMES, "rows": rows}
     filled = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(

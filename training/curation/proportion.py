@@ -14,7 +14,7 @@ def refit(cover: np.ndarray, size: tuple[int, int], fill: float) -> Box:
 
     The garment fills the fraction `fill` of the box in the tighter direction. `cover` (h, w) bool shows the garment at
     any scale. The box is 3:4 and centred on the garment, and may extend beyond the image. A garment is never stretched,
-    so a squeezed one stays squeezed.
+    so distorted proportions are not corrected.
     """
     across, down = size[0] / cover.shape[1], size[1] / cover.shape[0]
     left, top, right, bottom = box_of(cover)

@@ -1,4 +1,4 @@
-"""Scores (0..1) for the paper's four defects, and the thresholds from which a defect counts."""
+"""Scores (0..1) for the paper's four defects, and the thresholds above which a pair counts as defective."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CurationConfig:
     facing_thigh: float = 0.47
     """Hip to hip / hip to knee of a person who faces the camera, for photos that do not show the head."""
     fill: float = 0.87
-    """Fraction of a 3:4 canvas, in the tighter direction, that a refitted flat garment fills."""
+    """Fraction of a 3:4 canvas, in the tighter direction, that a rescaled flat garment fills."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -65,7 +65,7 @@ class Scores:
     truncated: float
     """Fraction of the garment's outline that is on the photo's border."""
     side_view: float
-    """How much narrower the person is than one who faces the camera."""
+    """How much narrower the person is than a person who faces the camera."""
     proportion: float
     """How much smaller or narrower the flat garment is than usual."""
     seen: float
@@ -78,9 +78,9 @@ class Scores:
         return [name for name in DEFECT_NAMES if getattr(self, name) >= config.threshold(name, self.kind)]
 
     def badness(self, config: CurationConfig) -> float:
-        """A number to rank pairs by, mainly the worst score relative to its threshold.
+        """A number to rank pairs by: mainly the worst score relative to its threshold.
 
-        Proportion never counts as the worst, because refitting the flat garment fixes it.
+        Proportion never counts as the worst, because rescaling the flat garment fixes it.
         """
         shares = {name: getattr(self, name) / config.threshold(name, self.kind) for name in DEFECT_NAMES}
         mended = shares.pop("proportion")

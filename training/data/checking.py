@@ -16,6 +16,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import check_image_name
+from igr_core.text import counted
 
 from .contract.pairs import PairSource
 
@@ -79,7 +80,7 @@ def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
     counts = ", ".join(f"{name} {categories[name]:,}" for name in CATEGORIES if categories[name])
     left_out = len(source.left_out)
     lines = [
-        f"{source.title} ({source.layout}): {len(source):,} pairs; {counts}",
+        f"{source.title} ({source.layout}): {counted(len(source), 'pair')}; {counts}",
         f"  skipped known duplicates and train / test leaks: {left_out:,}" if left_out else "",
         f"  photos {_sizes(one.photo_size for one in reports)}",
         f"  garments {_sizes(one.garment_size for one in reports)}" if source.has_garments else "  no flat garments",

@@ -1,4 +1,4 @@
-"""Small drawn data sets in the published layouts, for trying every step without a download."""
+"""Draw small data sets in the published layouts, so that every step can be tried without a download."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .synthetic import Pair, make_pair
 from .synthetic.painting.canvas import LABELS
 
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
-"""VITON-HD's number for each label of the generator; a skirt is 12 instead of 9."""
+"""VITON-HD's number for each of the generator's labels; a skirt is 12 instead of 9."""
 ATR_NUMBERS = dict(zip(LABELS, (0, 2, 11, 11, 14, 15, 12, 13, 9, 10, 4, 6, 7, 4, 16, 0), strict=True))
-"""DressCode's and StreetTryOn's number for each label of the generator; a skirt is 5 instead of 6."""
+"""DressCode's and StreetTryOn's number for each of the generator's labels; a skirt is 5 instead of 6."""
 LIMBS = (
     ("neck", "nose"), ("neck", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
     ("neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("neck", "mid_hip"),

@@ -14,6 +14,7 @@ from igr_core.storage import Folder
 
 from .contract.pairs import PairSource, PairSubset
 from .contract.seeds import HELD_OUT_START
+from .files.tar_names import TARS, compressed_in, is_compressed_tar, is_tar, tars_in
 from .layouts.dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .layouts.dresscode import DressCode
 from .layouts.folder import PlainFolder
@@ -38,7 +39,7 @@ class DataSetConfig(Ranged):
     layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"] = "auto"
     """Layout of the folder; auto detects it."""
     split: Literal["train", "test"] = "train"
-    """Split; test is always paired, so the garment is the one that the person wears. Folders and shards without train/
+    """Split; test is always paired: the person wears the pair's garment. Folders and shards without train/
     and test/ are a single set, used for any split. In rendered records, test consists of the held-out seeds."""
     mask: Literal["auto", "agnostic", "garment", "file"] = "auto"
     """Source of the masks; auto is agnostic for VITON-HD (paper), and garment for DressCode and StreetTryOn."""
@@ -74,7 +75,7 @@ def open_data_set(config: DataSetConfig) -> PairSource:
     if missing:
         more = f" and {len(missing) - MAX_NAMED} more files" if len(missing) > MAX_NAMED else ""
         raise IGRError(
-            f"{source.title} is incomplete ({', '.join(missing[:MAX_NAMED])}{more} cannot be found): "
+            f"{', '.join(missing[:MAX_NAMED])}{more} cannot be found in {source.title}: "
             f"run `python -m training data check {config.root}` to list all problems."
         )
     if source.unlisted:
@@ -114,20 +115,23 @@ def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]
         },
         "streettryon": {"train": ("train/image",), "test": ("validation/image",)},
         "folder": {"train": ("train/person",), "test": ("test/person",)},
-        "tars": {"train": ("train/*.tar",), "test": ("test/*.tar",)},
+        "tars": {"train": (f"train/{TARS}",), "test": (f"test/{TARS}",)},
     }
     found = [split for split, patterns in signs[layout].items() if any(any(path.glob(one)) for one in patterns)]
     return tuple(found) or ("train",)
 
 
 def detect_layout(root: str) -> Layout:
-    """Layout of the data set at a path; raises IGRError that names the layouts tried, or the folder probably meant."""
-    if "://" in root or root.endswith(".tar"):
+    """Layout of the data set at a path; raises IGRError naming the layouts tried, or the folder that is probably
+    meant."""
+    if "://" in root or is_tar(root):
         name = root.rsplit("/", 1)[-1]
-        if is_shard_name(name) or ("://" in root and not name.endswith(".tar") and _holds_records(root)):
+        if is_shard_name(name) or ("://" in root and not is_tar(name) and _holds_records(root)):
             return "rendered"
         return "tars"
     path = Path(root)
+    if is_compressed_tar(root) and path.is_file():
+        raise IGRError(f"{root} is a compressed tar, which cannot be read at random: unpack it to a .tar.")
     if not path.is_dir():
         raise IGRError(f"{root} is not an existing folder: check the path.")
     found = _layout_at(path)
@@ -137,6 +141,8 @@ def detect_layout(root: str) -> Layout:
     meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
     if meant:
         raise IGRError(f"{root} is not itself a data set: specify {' or '.join(meant)}.")
+    if compressed := [one for part in ("", "train", "test") for one in compressed_in(path / part)]:
+        raise IGRError(compressed[0])
     raise IGRError(f"{root} is not a data set in any of these layouts: {'; '.join(LAYOUTS.values())}.")
 
 
@@ -152,9 +158,9 @@ def _layout_at(path: Path) -> Layout | None:
         return "viton_hd"
     if any(has(f"{part}person") for part in ("", "train/", "test/")):
         return "folder"
-    if any(is_shard_name(found.name) for found in path.glob("*.tar")):
+    if any(is_shard_name(found.name) for found in tars_in(path)):
         return "rendered"
-    return "tars" if any(any((path / part).glob("*.tar")) for part in ("", "train", "test")) else None
+    return "tars" if any(tars_in(path / part) for part in ("", "train", "test")) else None
 
 
 def _holds_records(url: str) -> bool:
@@ -184,4 +190,9 @@ def _source(config: DataSetConfig, layout: Layout) -> PairSource:
     if config.mask not in ("auto", "file"):
         raise IGRError(f"The shards {config.root} have their own masks: set mask to auto or file, not {config.mask}.")
     of_split = Path(config.root) / config.split
-    return TarPairs(str(of_split) if "://" not in config.root and any(of_split.glob("*.tar")) else config.root)
+    if "://" in config.root or not tars_in(of_split):
+        return TarPairs(config.root)
+    source = TarPairs(str(of_split))
+    beside = [f"{path} is not used: move it into {of_split}, or away." for path in tars_in(of_split.parent)]
+    source.unlisted = (*source.unlisted, *beside, *compressed_in(of_split.parent))
+    return source

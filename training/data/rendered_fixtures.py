@@ -1,4 +1,4 @@
-"""Rendered pairs for small data sets in published layouts, through the drawn generator's interface."""
+"""Rendered pairs for small data sets in published layouts, through the drawing generator's interface."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAWN_LABELS = {
     "right-shoe": "right_shoe", "face": "face", "left-leg": "left_leg", "right-leg": "right_leg",
     "left-arm": "left_arm", "right-arm": "right_arm", "bag": "bag", "scarf": "object",
 }  # fmt: skip
-"""Label of the drawn generator for each label of ATR-18."""
+"""The drawing generator's label for each ATR-18 label."""
 _LOOKUP = np.array([LABELS.index(DRAWN_LABELS[label]) for label in ATR.labels], np.uint8)
 
 
@@ -34,7 +34,7 @@ class RenderedMaker:
         self._pairs: dict[int, RenderedPairs] = {}
 
     def __call__(self, seed: int, size: tuple[int, int], *, category: str | None = None) -> Pair:
-        """A seed's pair at `size`, with the drawn generator's labels; raises IGRError if no pair has the `category`."""
+        """A seed's pair at `size`, with the drawing generator's labels; raises IGRError if `category` has no pair."""
         entries = self._source(0).entries
         rows = [row for row, entry in enumerate(entries) if category in (None, entry.category)]
         if not rows:

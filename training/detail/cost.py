@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from igr_core.detail.transfer import Transfer, source_photos, transfer_details
+from igr_core.detail.transfer import Transfer, transfer_details
+from igr_core.detail.warping import source_photos
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import Sampling

@@ -1,4 +1,4 @@
-"""Scores of details with what they were measured on, as JSON that the docs' tables are made from."""
+"""Store scores of details, and what they were measured on, as JSON from which the docs' tables are made."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Measured:
 
     @classmethod
     def of(cls, bundle: Path, data: str, settings: RunSettings) -> Measured:
-        """What is about to be measured with this checkout."""
+        """Description of a measurement made with this checkout."""
         opened, sampling = Bundle.open(bundle), settings.sampling
         digest = bundle_weights_sha256(opened)
         return cls(opened.info.name, digest, data, sampling.steps, sampling.guidance, revision())
 
     @property
     def caption(self) -> str:
-        """One sentence for below a table."""
+        """One sentence to show below a table."""
         return (
             f"{self.bundle} (weights sha256 `{self.weights_sha256[:12]}`) on {self.data}; {self.steps} steps, guidance "
             f"{self.guidance:g}; measured at `{self.revision[:12]}`."

@@ -1,4 +1,4 @@
-"""Measure how many of the printed words a text reader finds in photos and in restored garments."""
+"""Measure how many of the printed words OCR finds in photos and in restored garments."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.restore.detailed import Detailing, grid, restore_detailed
 from igr_core.restore.restorer import GarmentRestorer
+from igr_core.text import counted
 
 from ..base.statistics import Interval, mean_interval
 from ..evaluation.images.subjects import Subjects
@@ -24,11 +25,11 @@ PHOTO, RESTORED, DETAILED, TRUTH = "photo", "restored", "restored with details",
 IMAGES = (PHOTO, RESTORED, DETAILED, TRUTH)
 """The images of a garment in which words are read."""
 _WHOLE = 4
-"""Words of at least this many letters also count if the reader joins them with their neighbours."""
+"""Words of at least this many letters also count if OCR joins them with their neighbours."""
 
 
 class WordReader:
-    """rapidocr's text reader, whose networks are part of the package."""
+    """OCR with rapidocr, whose networks are part of the package."""
 
     def __init__(self) -> None:
         """Raises IGRError if rapidocr is not installed."""
@@ -36,7 +37,7 @@ class WordReader:
             from rapidocr import RapidOCR
         except ImportError as error:
             raise IGRError(
-                f"Reading words needs {error.name}: install the extra `ocr` (pip install '.[ocr]')."
+                f"Reading words needs {error.name}: install the `ocr` extra (pip install '.[ocr]')."
             ) from error
         self._engine: Any = RapidOCR(params={"Global.log_level": "critical"})
 
@@ -100,7 +101,8 @@ def lettered(subjects: Subjects, count: int, progress: Callable[[int], object] |
         if len(found) == count:
             break
     if len(found) < 2:
-        raise IGRError(f"{subjects.source.title} has {len(found)} garments with words: use a data set with at least 2.")
+        has = f"has only {counted(len(found), 'garment')}" if found else "has no garments"
+        raise IGRError(f"{subjects.source.title} {has} with words: use a data set with at least 2.")
     return found
 
 
@@ -154,7 +156,7 @@ def lettering_table(scores: LetteringScores) -> str:
         one = scores.shares[name]
         lines.append(f"| {name} | {one.mean:.1%} [{one.low:.1%}, {one.high:.1%}] | {scores.of_truth[name]:.0%} |")
     width, height = scores.size
-    return "\n".join([*lines, "", f"{scores.garments} garments with lettering, read at {width}x{height}."])
+    return "\n".join([*lines, "", f"{counted(scores.garments, 'garment')} with lettering, read at {width}x{height}."])
 
 
 def sheet_of(rows: Sequence[dict[str, Tensor]], size: tuple[int, int]) -> Tensor:
@@ -164,7 +166,7 @@ def sheet_of(rows: Sequence[dict[str, Tensor]], size: tuple[int, int]) -> Tensor
 
 
 def _fitted(image: Tensor, width: int) -> Tensor:
-    """An image, cropped or extended with white on both sides to a width."""
+    """An image, cropped on both sides, or padded with white, to a width."""
     room = width - image.shape[-1]
     return F.pad(image, (room // 2, room - room // 2), value=1.0)
 
@@ -177,7 +179,7 @@ def _garment_in_photo(subjects: Subjects, row: int) -> Tensor:
 
 
 def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize an image (3, h, w) to the height of `size`; the aspect ratio stays."""
+    """Resize an image (3, h, w) to the height of `size`, preserving the aspect ratio."""
     height = size[1]
     width = max(1, round(image.shape[-1] * height / image.shape[-2]))
     resized = F.interpolate(image[None], (height, width), mode="bicubic", antialias=True, align_corners=False)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from igr_core.model.detail_config import EvidenceConfig
 from igr_core.restore.restorer import GarmentRestorer
 
-from ..base.statistics import Interval, mean_interval
+from ..base.statistics import Interval, auroc, mean_interval
 from ..prepared.latents import PreparedPairs
 from .evidence import cells
 from .runs import Compared, RunSettings, compare
@@ -121,12 +120,3 @@ def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration
             seen.append(float(labels[inside].mean()))
             error += float(inside.float().mean()) * abs(means[-1] - seen[-1])
     return Calibration(auroc(predicted, labels), tuple(means), tuple(seen), error)
-
-
-def auroc(predicted: Tensor, labels: Tensor) -> float:
-    """Area under the ROC curve, which is the Mann–Whitney U as a fraction of all pairs; NaN if a class is missing."""
-    positive = labels > 0.5
-    ones, zeros = predicted[positive].numpy(), predicted[~positive].numpy()
-    if not len(ones) or not len(zeros):
-        return float("nan")
-    return float(mannwhitneyu(ones, zeros).statistic) / (len(ones) * len(zeros))

@@ -1,4 +1,4 @@
-"""Restore prepared pairs with a known correspondence, and compare the attention with it."""
+"""Restore prepared pairs with a known correspondence, and compare this with the positions that the attention finds."""
 
 from __future__ import annotations
 

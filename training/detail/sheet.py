@@ -1,4 +1,4 @@
-"""A picture of what the photo adds: photo, restored garment, evidence, details and ground truth, side by side."""
+"""Draw what the photo's details add: photo, restored garment, evidence, details and ground truth, side by side."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def detail_sheet(
 
 
 def _fitted(image: Tensor, size: tuple[int, int]) -> Image.Image:
-    """An image (1, 3, h, w) at a size; the aspect ratio stays, and the rest is white."""
+    """An image (1, 3, h, w) fitted into `size` with its aspect ratio, and padded with white."""
     width, height = size
     scale = min(width / image.shape[-1], height / image.shape[-2])
     shape = round(image.shape[-2] * scale), round(image.shape[-1] * scale)

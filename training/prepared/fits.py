@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from igr_core.errors import IGRError
-from igr_core.files import sha256
 from igr_core.folders import resolved
 from igr_core.model.bundle import Bundle
-from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
+from igr_core.model.config import ModelConfig
 
-from ..base.parts import read_summary
+from ..base.parts import PartName, describe_content, read_config
 from ..base.train_config import ROUND, TrainConfig
 from ..data.caches.draw_config import DrawConfig
 from ..data.contract.laid_out import FIRST_OF_FILES
@@ -24,7 +23,7 @@ from .mixture import PairData
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
-    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own.
+    """Config of the networks to train: that of init_bundle, with the config's size and noise, or the config's own.
 
     A part of the bundle that is null in the config's model is left out (ablations).
     """
@@ -64,7 +63,7 @@ def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
 
 
 def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
-    """Raise IGRError unless the pairs match this config's networks; `role` is training or validation."""
+    """Raise IGRError unless the pairs match this config's networks; `role` is `training` or `validation`."""
     for settings in pairs.settings:
         check_settings(config, settings, f"The {role} data")
     model = model_config(config)
@@ -92,13 +91,16 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 
 
 def check_apart(config: TrainConfig) -> None:
-    """Raise IGRError if a folder of held-out pairs is also trained on."""
+    """Raise IGRError if a folder of held-out pairs is also used for training."""
     low = config.low_resolution
     trained = [str(resolved(Path(name))) for name in (*config.data.train, *(low.train if low is not None else ()))]
     patterns = [re.escape(name).replace(re.escape(ROUND), r"\d+") for name in trained]
     for name in config.data.held_out.values():
         if any(re.fullmatch(pattern, str(resolved(Path(name)))) for pattern in patterns):
-            raise IGRError(f"data.validation has {name}, which data.train has too: use pairs that are not trained on.")
+            raise IGRError(
+                f"data.validation contains {name}, which is also in data.train: use pairs that are not used for "
+                "training."
+            )
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
@@ -110,27 +112,49 @@ def check_seeds(seeds: Iterable[int], remedy: str) -> None:
         )
 
 
+def check_pairs_apart(names: Iterable[str], held_out: Iterable[str], where: str) -> None:
+    """Raise IGRError if the held-out pairs in `where` include pairs that are trained on."""
+    trained = set(names)
+    shared = [name for name in held_out if name in trained]
+    if shared:
+        raise IGRError(
+            f"{where} includes {shared[0]}, which is also trained on: for held_out, specify pairs with seeds from "
+            f"{HELD_OUT_START} on."
+        )
+
+
 def check_settings(config: TrainConfig, settings: Mapping[str, Any], what: str) -> None:
     """Raise IGRError unless the `settings` of prepared pairs match this config's VAE, image encoder and layout."""
     model = model_config(config)
     check_parts(config, model)
-    _same("VAE", settings.get("vae"), sha256(config.data.vae), what)
+    _same_part("VAE", settings, "vae", config.data.vae, what)
     if model.image_prompt is not None:
-        _same("image encoder", settings.get("image_encoder"), sha256(config.data.image_encoder), what)
+        _same_part("image encoder", settings, "image_encoder", config.data.image_encoder, what)
         _same("image-prompt layout", settings.get("layout"), model.image_prompt.layout, what)
+
+
+def _same_part(subject: str, settings: Mapping[str, Any], part: PartName, path: str, what: str) -> None:
+    """Raise IGRError unless `settings` record this part; earlier versions did not record its config."""
+    wanted = describe_content(path, part)
+    _same(subject, settings.get(part), wanted[part], what)
+    config = f"{part}_config"
+    if config in settings and settings[config] != wanted[config]:
+        raise IGRError(
+            f"{what} has a different {subject} config from {Path(path).with_suffix('.json')}: restore the file that "
+            "the pairs were prepared with, or prepare them again."
+        )
 
 
 def check_parts(config: TrainConfig, model: ModelConfig) -> None:
     """Raise IGRError unless the trained VAE and image encoder match the model's config."""
     vae, path = model.vae, config.data.vae
-    found = from_json(VAEConfig, read_summary(path).get("vae"), f"{path} (vae)")
+    found = read_config(path, "vae")
     if dataclasses.replace(found, scaling_factor=vae.scaling_factor) != vae:
         raise IGRError(f"{path} does not match model.vae: use the VAE that the config describes.")
     if model.image_prompt is None:
         return
     path = config.data.image_encoder
-    encoder = from_json(ImageEncoderConfig, read_summary(path).get("image_encoder"), f"{path} (image_encoder)")
-    if encoder != model.image_encoder:
+    if read_config(path, "image_encoder") != model.image_encoder:
         raise IGRError(f"{path} does not match model.image_encoder: use the image encoder that the config describes.")
 
 
@@ -146,8 +170,8 @@ def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
 def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
     if found != wanted:
         raise IGRError(
-            f"{what} has a different {subject} ({_short(found)}) than the config ({_short(wanted)}): prepare the pairs "
-            "again, or use the file they were prepared with."
+            f"{what} has a different {subject} ({_short(found)}) from the config's ({_short(wanted)}): prepare the "
+            "pairs again, or use the file they were prepared with."
         )
 
 

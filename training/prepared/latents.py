@@ -1,4 +1,4 @@
-"""Prepared pairs: inputs of the denoiser and both extractors, computed once with the frozen networks."""
+"""Prepared pairs: inputs of the denoiser, GarmNet and the image prompt, computed once with the frozen networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.sampling.loop import categories_of_photos
+from igr_core.text import counted
 
+from ..base.parts import CONFIGS
 from .shards import Shard
 
 D = TypeVar("D")
@@ -55,7 +57,7 @@ class Batch:
         return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
 
     def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
-        """The first len(photos) pairs, each with the photos whose indices in this batch `photos` lists."""
+        """The first len(photos) pairs; `photos` lists the indices in this batch of the photos that each pair uses."""
         count, most = len(photos), max(map(len, photos))
         maps = None
         if self.correspondence is not None:
@@ -74,7 +76,7 @@ class Batch:
 
 
 class PreparedPairs:
-    """Folders of prepared shards under a common index; tensors stay on disk until they are requested."""
+    """Folders of prepared shards with one common index; tensors stay on disk until they are requested."""
 
     settings: list[dict[str, Any]]
     """Settings of each shard: VAE, image encoder and layout."""
@@ -100,7 +102,7 @@ class PreparedPairs:
                 self._shards.append(shard)
         self.settings = [shard.settings for shard in self._shards]
         self.shapes = [shard.shapes for shard in self._shards]
-        if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
+        if len({json.dumps(settings, sort_keys=True) for settings in _comparable(self.settings)}) > 1:
             raise IGRError(
                 f"The shards in {', '.join(map(str, folders))} were prepared with different settings: prepare all of "
                 "them with the same settings."
@@ -141,7 +143,7 @@ class PreparedPairs:
         )
 
     def garments(self) -> list[str | None]:
-        """Name of each pair's garment; None if no other pair shows it."""
+        """Name of each pair's garment; None if no other pair shows the same garment."""
         return [shard.garments[row] for shard, row in self._places]
 
     def kinds(self) -> set[str]:
@@ -159,6 +161,12 @@ class PreparedPairs:
     def seeds(self) -> list[int]:
         """The number of each pair: the seed of a drawn pair, or a hash of its name."""
         return [shard.seeds[row] for shard, row in self._places]
+
+
+def _comparable(settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Settings without the parts' configs if some shards are from an earlier version that did not record them."""
+    lost = {name for name in CONFIGS if not all(name in one for one in settings)}
+    return [{name: value for name, value in one.items() if name not in lost} for one in settings]
 
 
 def _correspondence(shard: Shard, row: int) -> Tensor:
@@ -182,7 +190,9 @@ def batch_indices(total: int, size: int, seed: int, start_step: int) -> Iterator
     A resumed run therefore reads exactly the batches that the interrupted run would have read.
     """
     if total < size:
-        raise IGRError(f"The data has {total} pairs, but a step needs {size}: prepare more, or lower pairs_per_batch.")
+        raise IGRError(
+            f"The data has {counted(total, 'pair')}, but a step needs {size:,}: prepare more, or lower pairs_per_batch."
+        )
     per_epoch = total // size
     step = start_step
     while True:

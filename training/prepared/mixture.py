@@ -1,4 +1,4 @@
-"""Combine several sets of pairs into one that is sampled by weight."""
+"""Combine several sets of pairs into a single set that is sampled by weight."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Read:
 
 
 class MixedSets:
-    """Several sets in order, under a common index."""
+    """Several sets of pairs, concatenated under one common index."""
 
     def __init__(self, sets: Sequence[PairData]) -> None:
         self.sets = tuple(sets)
@@ -150,7 +150,7 @@ def mixed_indices(
 
 
 def block_shares(weights: Sequence[float]) -> np.ndarray:
-    """Number of pairs in a BLOCK from each set, by the largest-remainder method; at least one."""
+    """Number of pairs in a BLOCK from each set, by the largest-remainder method; at least one per set."""
     exact = np.asarray(weights) / sum(weights) * BLOCK
     shares = np.maximum(np.floor(exact).astype(int), 1)
     while shares.sum() != BLOCK:
@@ -176,6 +176,6 @@ def _reordered(pieces: list[Batch], order: list[int]) -> Batch:
 
 
 def _unknown(piece: Batch) -> Tensor:
-    """An unknown correspondence, for pairs in a batch with others that have one."""
+    """A correspondence of NaN, for pairs without one that share a batch with pairs that have one."""
     count, _, height, width = piece.garment_latent.shape
     return torch.full((count, 1, 2, height, width), torch.nan)

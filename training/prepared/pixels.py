@@ -1,4 +1,4 @@
-"""Pairs that are read and encoded during training, to the same values as prepared pairs."""
+"""Pairs that are read and encoded during training; the values are the same as those of prepared pairs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from igr_core.files import sha256
-
-from ..base.parts import load_image_encoder, load_vae
+from ..base.parts import CONFIGS, describe_content, load_image_encoder, load_vae
 from ..base.train_config import TrainConfig
 from ..data.contract.laid_out import LaidOutPairs, name_number
 from .encoding import PromptLayout, encode_images
@@ -22,7 +20,10 @@ from .selection import PairsConfig, layout_of, open_pairs
 
 
 class PixelPairs:
-    """Training pairs from a YAML file with a PairsConfig; slower than prepared pairs, but without their disk space."""
+    """Training pairs from a YAML file with the fields of PairsConfig.
+
+    They are slower than prepared pairs, but need no disk space for latents.
+    """
 
     def __init__(self, pairs: PairsConfig, config: TrainConfig, where: str) -> None:
         """Open the data set and load the frozen networks; raises IGRError if that fails.
@@ -38,8 +39,8 @@ class PixelPairs:
         self._limit = config.data.limit
         self.settings: list[dict[str, Any]] = [
             {
-                "vae": sha256(config.data.vae),
-                "image_encoder": sha256(config.data.image_encoder),
+                **describe_content(config.data.vae, "vae"),
+                **describe_content(config.data.image_encoder, "image_encoder"),
                 "layout": self._layout,
                 "bf16": False,
                 **self._pairs.described,
@@ -81,8 +82,13 @@ class PixelPairs:
         return set(self._pairs.categories[: len(self)])
 
     def content(self) -> str:
-        """Hash of the settings, names and garments; the images themselves are not read."""
-        described = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]
+        """Hash of the settings, names and garments; the images themselves are not read.
+
+        It excludes the parts' configs, which are compared separately when a run is resumed, so it is the same as in
+        earlier versions.
+        """
+        settings = [{name: value for name, value in one.items() if name not in CONFIGS} for one in self.settings]
+        described = [settings, list(self._pairs.names[: len(self)]), self.garments()]
         return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def seeds(self) -> list[int]:

@@ -17,11 +17,12 @@ from transformers import CLIPVisionModelWithProjection
 
 from igr_core.device import choose_device
 from igr_core.errors import IGRError
-from igr_core.files import make_folder, sha256, write_tensors
+from igr_core.files import make_folder, write_tensors
 from igr_core.model.config import CATEGORIES
 from igr_core.processes import launched_processes
+from igr_core.text import counted
 
-from ..base.parts import load_image_encoder, load_vae
+from ..base.parts import CONFIGS, describe_content, load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number
 from .encoding import PromptLayout, encode_images
@@ -57,7 +58,7 @@ def prepare_pairs(
 
 
 def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
-    """The correspondence of pairs, at latent size."""
+    """The correspondence between each pair's garment and photo, at latent size."""
     if "correspondence" not in pictures:
         return {}
     maps = pictures["correspondence"]
@@ -80,8 +81,8 @@ def prepare_folder(
     for shards with different settings, pairs or size, and if there is not enough disk space.
     """
     settings = {
-        "vae": sha256(vae),
-        "image_encoder": sha256(image_encoder),
+        **describe_content(vae, "vae"),
+        **describe_content(image_encoder, "image_encoder"),
         "layout": layout,
         "bf16": bf16,
         **pairs.described,
@@ -90,6 +91,8 @@ def prepare_folder(
     rank, processes = launched.rank, launched.count
     ranges = [range(start, min(start + shard, len(pairs))) for start in range(0, len(pairs), shard)][rank::processes]
     make_folder(out)
+    if _is_without_configs(out):  # keep the folder's format, because all shards of a folder must have the same settings
+        settings = {name: value for name, value in settings.items() if name not in CONFIGS}
     existing = {indices: _existing(out, indices, pairs, settings) for indices in ranges}
     todo = [indices for indices in ranges if existing[indices] is None or _span(existing[indices])[1] < len(indices)]
     if not todo:
@@ -117,10 +120,17 @@ def prepare_folder(
     return count
 
 
+def pairs_beyond(out: Path, count: int) -> int:
+    """Number of pairs after the first `count` in a folder of shards, prepared by an earlier run with more pairs."""
+    ends = [sum(_span(path)) for path in out.glob("latents-*.safetensors")]
+    return max(0, max(ends, default=0) - count)
+
+
 def check_room(out: Path, size: int, pairs: int) -> None:
     """Report the disk space that the pairs will take; raises IGRError if there is not enough."""
     free = shutil.disk_usage(out).free
-    words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB is free"
+    takes = "takes" if pairs == 1 else "take"
+    words = f"{counted(pairs, 'pair')} {takes} about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB is free"
     if size > free:
         raise IGRError(f"{words}: free some space, choose another --out, or prepare fewer pairs with --limit.")
     tqdm.write(f"{words}.", file=sys.stderr)
@@ -150,6 +160,12 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
             "or delete the shards in this one first."
         )
     return path
+
+
+def _is_without_configs(out: Path) -> bool:
+    """Whether a folder has shards of an earlier version, which did not record the parts' configs."""
+    first = next(iter(sorted(out.glob("latents-*.safetensors"))), None)
+    return first is not None and not any(name in Shard(first).settings for name in CONFIGS)
 
 
 def _span(path: Path | None) -> tuple[int, int]:

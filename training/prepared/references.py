@@ -1,4 +1,4 @@
-"""Choose which photos of its garment each pair of a step uses."""
+"""Choose which photos of the garment each pair in a step uses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Photos:
         """For each pair of a step, the indices of the pairs whose photos it uses, starting with its own.
 
         `shares` are the probabilities of one photo, two photos, and so on; a garment with fewer photos uses all of
-        them. A pure function of its arguments.
+        them. The result depends only on the arguments.
         """
         rng = np.random.default_rng([seed, 3, step])
         counts = rng.choice(len(shares), size=len(pairs), p=np.asarray(shares) / sum(shares))
@@ -40,7 +40,8 @@ class Photos:
 
 
 def joined(photos: Sequence[tuple[int, ...]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Indices of the pairs to read, starting with the step's own, and the positions of each pair's photos in them."""
+    """Return the indices of the pairs to read, starting with the step's own, and the positions of each pair's photos
+    among these indices."""
     wanted = [one[0] for one in photos]
     places: list[tuple[int, ...]] = []
     for own, (_, *others) in enumerate(photos):

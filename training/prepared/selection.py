@@ -11,6 +11,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
 from igr_core.ranges import Ranged, Share
+from igr_core.text import counted
 
 from ..curation.manifest import read_manifest
 from ..data.contract.augment import AugmentConfig
@@ -90,8 +91,9 @@ def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
     places = {entry.name: index for index, entry in enumerate(source.entries)}
     missing = [name for name in chosen if name not in places]
     if missing:
+        others = f" and {counted(len(missing) - 1, 'other pair')}" if len(missing) > 1 else ""
         raise IGRError(
-            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} other pairs that {source.title} does not "
-            "contain: use the manifest of this data set and split."
+            f"{pairs.manifest} names {missing[0]}{others}, which {source.title} does not contain: use the manifest of "
+            "this data set and split."
         )
     return [Selected(places[name], garment_box=manifest.garment_box(name)) for name in chosen]

@@ -92,7 +92,8 @@ class Shard:
         return self._garments or [None] * len(self)
 
     def rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """Some pairs' tensors (P, ...) as written; raises IGRError if the file has changed since it was opened."""
+        """Tensors (P, ...) of some pairs in the stored type; raises IGRError if the file has changed since it was
+        opened."""
         entry, wanted, pieces = self._entries[name], list(numbers), []
         size = entry.row_bytes
         in_a_row = wanted == list(range(wanted[0], wanted[0] + len(wanted)))
@@ -184,7 +185,7 @@ class Shard:
         numbers = self.rows("category", range(len(self))).tolist()
         wrong = [number for number in numbers if not 0 <= number < len(CATEGORIES)]
         if wrong:
-            raise ValueError(f"category {wrong[0]} is not in 0 to {len(CATEGORIES) - 1}")
+            raise ValueError(f"category {wrong[0]} is not from 0 to {len(CATEGORIES) - 1}")
         return [CATEGORIES[int(number)] for number in numbers]
 
 

@@ -47,7 +47,8 @@ def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
 def read_ahead(
     chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: MixedSets, pin: bool = False
 ) -> Iterator[tuple[int, Batch]]:
-    """Yield (tag, batch) in order for each (tag, photos) in `chosen`; `photos` lists the pairs whose photos each uses.
+    """Yield (tag, batch), in order, for each (tag, photos) in `chosen`. For each pair of the batch, `photos` contains
+    the indices of the pairs whose photos it uses.
 
     Images are read during the previous step. Prepared pairs are fast to read, so they are only read ahead for a GPU
     (`pin`), into pinned memory.

@@ -1,4 +1,4 @@
-"""Corrupt masks in one way at a time, until their IoU with the clean mask has a given value."""
+"""Corrupt masks in one way at a time until their IoU with the clean mask reaches a target."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KINDS = ("erosion", "dilation", "holes", "shift")
 LEVELS = (0.95, 0.9, 0.8, 0.7, 0.5)
 """Target values of the IoU."""
 TOLERANCE = 0.02
-"""Largest difference from the target IoU that counts as reached."""
+"""Largest difference from the target at which an IoU counts as reached."""
 DISCS = 8
 """Number of holes in a mask before they merge."""
 RIM = 1.5
 """Margin in pixels inside the mask's edge that is free of holes, so that every hole is enclosed."""
 _SMOOTH = 1.0
-"""Smoothing of distances, in pixels, without which moving a whole edge by a pixel may skip a target."""
+"""Smoothing of distances, in pixels; without it, moving a whole edge by one pixel could skip a target."""
 _HALVINGS = 40
 
 Corruption = Callable[[float], np.ndarray]
@@ -46,7 +46,7 @@ class Corrupted:
 def corrupt(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Corrupted:
     """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean mask is `overlap`, in 0..1.
 
-    The direction of a shift and the positions of holes depend only on `seed`, so that a lower IoU continues the
+    The direction of a shift and the positions of holes depend only on `seed`, so a lower target IoU continues the
     corruption of a higher one. If the IoU cannot be reached, returns the mask with the nearest IoU, and `reached` is
     False. Raises IGRError for an empty mask or an unknown kind.
     """

@@ -75,7 +75,7 @@ def drawn_pairs(per_category: int, first: int) -> list[tuple[int, Pair]]:
 
 
 def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
-    """Draw the plan's photos, with true garments at `size` = (width, height)."""
+    """Draw the plan's photos, with true garments at `size` (width, height)."""
     pairs = drawn_pairs(-(-plan.photos // 3), plan.start)
     return Photos(
         tuple(seed for seed, _ in pairs),
@@ -189,7 +189,7 @@ def _result(
     scores: dict[str, list[float]],
     lists: tuple[ImageList, ImageList, ImageList],
 ) -> Result:
-    """A condition's result; `lists` are the restored garments, the true ones, and their silhouettes."""
+    """A condition's result; `lists` contains the restored garments, the true garments, and the true silhouettes."""
     return Result(
         name=condition.title,
         kind="bundle",

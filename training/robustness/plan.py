@@ -20,7 +20,7 @@ class Plan(Ranged):
     photos: Count = 30
     """Number of photos, a third of each category."""
     start: CountOrNone = HELD_OUT_START + 3_000
-    """First seed of the photos; seeds from this one on were not used for training or tuning."""
+    """First seed of the photos; this and larger seeds were not used for training or tuning."""
     steps: Steps = 10
     """DDIM steps."""
     guidance: Guidance = 1.5

@@ -32,7 +32,7 @@ STYLES = {
     "holes": ("#009E73", "^"),
     "shift": ("#7B3F98", "D"),
 }
-"""Colour and marker of each kind, which colour-blind readers can also distinguish."""
+"""Colour and marker of each kind, chosen so that colour-blind readers can distinguish them."""
 WIDTH, HEIGHT, DPI = 9.0, 4.3, 130
 _APART = 0.006
 """Horizontal offset between lines, so that their intervals do not overlap."""

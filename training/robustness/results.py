@@ -49,12 +49,12 @@ class Condition:
         return self.kind if self.aim is None else f"{self.kind}, IoU {self.aim:.2f}"
 
     def of_reached(self, values: Iterable[Any]) -> list[Any]:
-        """The values of photos whose mask reached the target, from one value per photo."""
+        """From one value per photo, select those of photos whose mask reached the target."""
         return [value for value, reached in zip(values, self.reached, strict=True) if reached]
 
 
 def condition_of(result: Result) -> Condition:
-    """The condition of a result; raises IGRError for other results."""
+    """The condition of a result; raises IGRError if the result has no condition."""
     return from_json(Condition, result.known.get("mask"), f"{result.name} (mask)")
 
 
@@ -105,7 +105,7 @@ def write_robustness(path: Path, found: Robustness) -> None:
 
 
 def read_robustness(path: Path) -> Robustness:
-    """Read a measurement; raises IGRError if the file does not contain one."""
+    """Read a measurement; raises IGRError if the file does not contain a measurement."""
     try:
         found = Robustness(tuple(read_results([path])))
         for one in found.results:

@@ -1,7 +1,9 @@
-"""YAML files of configs that are not what they seem: aliases that multiply, and names that are not text."""
+"""Unusual YAML configs: aliases that expand to many values, values that contain themselves, and names that are not
+text."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ def test_aliases_cannot_multiply_the_values(tmp_path: Path, text: str) -> None:
         load_config(TrainConfig, path)
 
 
-def test_aliases_and_merges_of_usual_size_are_read() -> None:
+def test_aliases_and_merges_of_normal_size_are_read() -> None:
     assert read_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n") == {
         "a": {"x": 1},
         "b": {"x": 1, "y": 2},
@@ -59,11 +61,11 @@ def test_unknown_names_of_any_type_are_listed(tmp_path: Path, text: str, words: 
         load_config(TrainConfig, tmp_path / "c.yaml")
 
 
-def test_yes_and_no_are_text_as_the_remedies_write_them(tmp_path: Path) -> None:
+def test_yes_and_no_are_text(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\n")
     assert load_config(TrainConfig, tmp_path / "c.yaml", ["precision=no"]).precision == "no"
     assert load_config(TrainConfig, tmp_path / "c.yaml", ["compile=true"]).compile is True
-    with pytest.raises(IGRError, match="compile is 'yes'; it must be true or false"):
+    with pytest.raises(IGRError, match="compile must be true or false, not 'yes'"):
         load_config(TrainConfig, tmp_path / "c.yaml", ["compile=yes"])
 
 
@@ -75,3 +77,40 @@ def test_an_entry_that_is_given_twice_is_refused_with_its_line(tmp_path: Path, t
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(IGRError, match=rf"is not valid YAML \('(steps|mode)' is given twice, line {line}\): correct"):
         load_config(TrainConfig, tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe", "folder"])
+def test_a_config_that_is_not_a_file_is_named_immediately(tmp_path: Path, path: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IGRError, match="is not a file: choose a YAML file"):
+        load_config(TrainConfig, tmp_path / path)
+    (tmp_path / "c.yaml").write_text(f"base: {tmp_path / path}\n")
+    with pytest.raises(IGRError, match="is not a file: choose a YAML file"):
+        load_config(TrainConfig, tmp_path / "c.yaml")
+
+
+def test_a_file_too_large_for_a_config_is_not_parsed(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes(b"#" * 1_000_001)
+    with pytest.raises(IGRError, match="has more than 1,000,000 bytes, too many for a config"):
+        load_config(TrainConfig, tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("steps=0x4", "--set 'steps=0x4' is not valid: steps must be a whole number, not '0x4'."),
+        ("data.train=[3]", "--set 'data.train=[3]' is not valid: data.train[0] must be text, not 3."),
+        ("steps=-4", "--set 'steps=-4': steps is -4: use a number from 1 to 1,000,000,000."),
+        ("optimizer.rate=1", "--set 'optimizer.rate=1' is not valid: there is no entry optimizer.rate; known are "),
+    ],
+)
+def test_a_wrong_value_on_the_command_line_is_not_blamed_on_the_file(tmp_path: Path, change: str, told: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\n")
+    with pytest.raises(IGRError) as raised:
+        load_config(TrainConfig, path, ["seed=1", change])
+    assert str(raised.value).startswith(told)
+    path.write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\nsteps: 0x4\n")
+    with pytest.raises(IGRError, match=r"c\.yaml\.steps is '0x4'"):
+        load_config(TrainConfig, path, ["seed=1"])

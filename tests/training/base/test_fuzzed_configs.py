@@ -1,4 +1,5 @@
-"""Any JSON in place of any field of a bundle's header or a training config: a config or one sentence, nothing else."""
+"""Any JSON in place of any field of a bundle's header or a training config gives either a config or a one-sentence
+error."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from training.base.train_config import (
 )
 
 EXAMPLES = 400
-"""For each test; 100,000 once by hand."""
+"""Number of examples for each test; 100,000 were run once by hand."""
 BUNDLE = to_json(INFO)
 TRAINING = to_json(
     TrainConfig(

@@ -1,4 +1,5 @@
-"""Any JSON in place of any entry of the settings of data, experiments and small models: one sentence or a config."""
+"""Any JSON in place of any setting of data, experiments or small models gives either a config or a one-sentence
+error."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ CONFIGS = (
 
 
 def check_numbers(data: Any) -> None:
-    """A config that is accepted has no number that torch, numpy or a loop cannot take."""
+    """Check that an accepted config has no number that torch, NumPy or a loop cannot handle."""
     for path in places(data):
         value = data
         for key in path:
@@ -80,7 +81,7 @@ def test_settings_are_refused_in_one_sentence_or_have_finite_numbers(config: Any
 )
 @fuzzed(15)
 @given(data=st.data())
-def test_shapes_that_are_accepted_can_be_built(shape: Any, build: Any, data: st.DataObject) -> None:
+def test_accepted_shapes_can_be_built(shape: Any, build: Any, data: st.DataObject) -> None:
     plain = to_json(shape)
     path = data.draw(st.sampled_from(sorted(places(plain), key=str)))
     try:
@@ -94,7 +95,7 @@ def test_shapes_that_are_accepted_can_be_built(shape: Any, build: Any, data: st.
 @pytest.mark.parametrize(
     ("config", "change", "words"),
     [
-        (ParserTraining, "batch=-2", "batch is -2: give a number from 1"),
+        (ParserTraining, "batch=-2", "batch is -2: use a number from 1"),
         (ParserTraining, "log_every=0", "log_every is 0"),
         (SegmenterTraining, "seed=-1", "seed is -1"),
         (VAETraining, "seed=18446744073709551616", "seed is 18446744073709551616"),
@@ -111,6 +112,6 @@ def test_the_entry_is_named(config: Any, change: str, words: str, tmp_path: Any)
         load_config(config, tmp_path / "a.yaml", [change])
 
 
-def test_configs_say_so_where_they_are_made_too() -> None:
+def test_configs_created_in_code_are_validated_too() -> None:
     with pytest.raises(IGRError, match="keep is 0"):
         dataclasses.replace(VAETraining(), keep=0)

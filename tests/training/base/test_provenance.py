@@ -1,4 +1,4 @@
-"""Notes of a run: each in one line, whatever was typed, and readable again if damaged."""
+"""Notes of a run: each takes one line, whatever was typed, and damaged lines do not prevent reading."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_data_of_a_run_is_noted_by_step(tmp_path: Path) -> None:
     "content",
     [b"{damaged", b"[" * 200_000, b"\xff", b"{}", b'[{"x": 1}]', b'[{"from_step": "1", "entries": []}]', b"[3]"],
 )
-def test_damaged_notes_of_the_data_are_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_damaged_notes_of_the_data_are_reported_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.json").write_bytes(content)
     with pytest.raises(IGRError, match=r"data\.json is n.*: restore a copy, or delete it"):
         noted_data(tmp_path)
@@ -82,7 +82,7 @@ def test_damaged_notes_of_the_data_are_one_sentence(tmp_path: Path, content: byt
         noted_data(tmp_path)
 
 
-def test_a_damaged_parent_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_parent_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "parent.json").write_bytes(b"{damaged")
     with pytest.raises(IGRError, match=r"parent\.json is not valid JSON .*: restore a copy, or delete it"):
         describe_run(tmp_path, {}, 1)

@@ -1,4 +1,4 @@
-"""Intervals: they contain the mean, have the right coverage, and pairing reveals differences between rows."""
+"""Intervals contain the mean and have the right coverage, and pairing reveals differences between rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_interval_agrees_with_the_normal_one_and_is_repeatable() -> None:
     assert mean_interval(values) == interval != mean_interval(values, seed=1)
 
 
-def test_paired_difference_is_clear_where_rows_overlap() -> None:
+def test_paired_differences_can_be_significant_where_intervals_overlap() -> None:
     rng = np.random.default_rng(1)
     hardness = rng.normal(0.5, 0.2, 60)
     better, worse = hardness + 0.02 + rng.normal(0, 0.01, 60), hardness
@@ -30,7 +30,7 @@ def test_paired_difference_is_clear_where_rows_overlap() -> None:
     assert mirrored.high < 0 and mirrored.mean == pytest.approx(-difference.mean)
 
 
-def test_equal_values_have_an_interval_of_no_width() -> None:
+def test_equal_values_have_an_interval_of_zero_width() -> None:
     interval = mean_interval([0.25] * 10)
     assert (interval.mean, interval.low, interval.high) == (0.25, 0.25, 0.25)
     same = difference_interval([1.0, 2.0], [1.0, 2.0])
@@ -43,6 +43,6 @@ def test_too_few_or_broken_values_are_named(values: list[float]) -> None:
         mean_interval(values)
 
 
-def test_rows_of_unequal_length_are_not_compared() -> None:
+def test_rows_with_unequal_numbers_of_pairs_are_not_compared() -> None:
     with pytest.raises(IGRError, match="2 and 3 pairs"):
         difference_interval([1.0, 2.0], [1.0, 2.0, 3.0])

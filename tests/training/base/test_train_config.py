@@ -1,4 +1,4 @@
-"""Every number of a training config has a range; outside it the entry is named, before anything is built."""
+"""Every number in a training config has a range; an entry outside its range is named before anything is built."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_a_mask_is_found_by_the_name_of_the_photo_or_pair(name: str, tmp_path: P
     assert found.mode == "L" and found.size == SIZE and np.array_equal(np.asarray(found), expected)
 
 
-def test_the_pairs_mask_comes_before_the_photos(tmp_path: Path) -> None:
+def test_the_pairs_mask_takes_precedence_over_the_photos(tmp_path: Path) -> None:
     """Two garments in one photo have a pair each."""
     garment_mask(1).save(tmp_path / "00001_00.png")
     garment_mask(0).save(tmp_path / "test_00001_00.png")

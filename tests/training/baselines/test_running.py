@@ -1,4 +1,4 @@
-"""Runs over a data set: resuming, bad photos, canvases, settings, and the way into an evaluation."""
+"""Runs over a data set: resuming, bad photos, canvases, settings, and use in an evaluation."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_stopped_run_resumes_with_the_photos_that_are_left(source: PairSource,
     (tmp_path / f"{names[0]}.png").write_bytes(b"kept")
     second = Colours()
     report = run(source, tmp_path, second)
-    assert second.batches == [[2, 3], [4]]  # with their places in the data set, which determine the noise
+    assert second.batches == [[2, 3], [4]]  # with their positions in the data set, which determine the noise
     assert len(report.skipped) == 2 and len(report.done) == 3
     assert (tmp_path / f"{names[0]}.png").read_bytes() == b"kept"
     third = restore_all(
@@ -123,7 +123,7 @@ def test_a_stopped_run_resumes_with_the_photos_that_are_left(source: PairSource,
     assert len(third.skipped) == 5
 
 
-def test_a_photo_that_becomes_nan_is_named_and_the_rest_goes_on(source: PairSource, tmp_path: Path) -> None:
+def test_a_photo_that_becomes_nan_is_named_and_the_others_continue(source: PairSource, tmp_path: Path) -> None:
     method = Colours()
     method.nan_at = 3
     report = run(source, tmp_path, method)
@@ -133,7 +133,7 @@ def test_a_photo_that_becomes_nan_is_named_and_the_rest_goes_on(source: PairSour
     assert method.batches == [[0, 1], [2, 3], [2], [3], [4]]
 
 
-def test_a_bad_photo_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_bad_photo_is_named_and_the_others_continue(tmp_path: Path) -> None:
     root = tmp_path / "VITON-HD"
     write_fixture("viton_hd", root, 5, 0, SIZE)
     source = build_source(DataSetConfig(str(root), split="test", keep_leaks=True))

@@ -39,7 +39,7 @@ def test_other_modes_than_rgb_are_converted() -> None:
     assert torch.equal(square(photo(0).convert("RGBA")), square(photo(0)))
 
 
-def test_noise_is_a_stream_over_the_data_set_whatever_the_batches() -> None:
+def test_noise_is_a_stream_over_the_data_set_for_any_batches() -> None:
     generator = torch.Generator().manual_seed(42)
     whole = torch.cat([torch.randn(2, *LATENT, generator=generator) for _ in range(3)])  # as in batches of two
     noise = NoiseStream(42)

@@ -63,7 +63,7 @@ def test_photos_and_masks_are_stretched(method: TryOffAnyone) -> None:
     assert set(found.mask.unique().tolist()) == {0.0, 1.0}
 
 
-def test_a_photo_depends_on_neither_its_batch_nor_its_place(method: TryOffAnyone) -> None:
+def test_a_photo_depends_neither_on_its_batch_nor_on_its_position(method: TryOffAnyone) -> None:
     photos = [method.load(item(number)) for number in (0, 1)]
     one, other = sampled(method, photos), sampled(method, photos[::-1])
     assert torch.allclose(one, other.flip(0), atol=1e-3)

@@ -41,7 +41,7 @@ def test_latents_are_those_of_the_authors_code(method: tryoffdiff.TryOffDiff) ->
     np.testing.assert_allclose(fingerprint(sampled(method, [0, 1])), AUTHORS, atol=1e-3)
 
 
-def test_a_batch_is_as_its_photos_one_by_one(method: tryoffdiff.TryOffDiff) -> None:
+def test_a_batch_equals_its_photos_one_by_one(method: tryoffdiff.TryOffDiff) -> None:
     both, single = sampled(method, [0, 1]), sampled(method, [1])
     assert torch.allclose(both[1:], single, atol=1e-3)
 

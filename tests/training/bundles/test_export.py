@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.errors import IGRError
+from igr_core.errors import IGRError, UsageError
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
@@ -187,7 +187,7 @@ def test_a_vae_that_was_trained_further_is_rejected(config: TrainConfig, trained
     run.mkdir()
     (run / "checkpoints").symlink_to(trained / "checkpoints")
     write_text(run / "config.json", json.dumps(to_json(replace(config, data=replace(config.data, vae=str(other))))))
-    with pytest.raises(IGRError, match="has a different VAE .* than the config"):
+    with pytest.raises(IGRError, match="has a different VAE .* from the config"):
         export(run, tmp_path / "b.safetensors")
 
 
@@ -196,7 +196,7 @@ def test_export_without_a_run_is_reported(tmp_path: Path) -> None:
         export(tmp_path, tmp_path / "b.safetensors")
 
 
-def test_unpacked_parts_train_on_and_remember_where_they_come_from(bundle: Path, place: Path) -> None:
+def test_unpacked_parts_can_be_used_for_training_and_record_their_origin(bundle: Path, place: Path) -> None:
     opened = Bundle.open(bundle)
     vae, encoder = (unpack_part(opened, part, place / "unpacked") for part in ("vae", "image_encoder"))
     built, config = load_vae(vae)
@@ -228,3 +228,38 @@ def test_unpacking_never_overwrites_a_part(bundle: Path, tmp_path: Path) -> None
     with pytest.raises(IGRError, match="already exists"):
         unpack_part(opened, "vae", tmp_path)
     assert path.read_bytes() == before
+
+
+def test_no_file_that_the_run_uses_is_overwritten(trained: Path, config: TrainConfig, bundle: Path) -> None:
+    checkpoint = next((trained / "checkpoints").iterdir())
+    vae = Path(config.data.vae)
+    used = [vae, vae.with_suffix(".json"), Path(config.data.image_encoder), checkpoint, trained / "config.json"]
+    before = [file.read_bytes() for file in used]
+    for file in used:
+        with pytest.raises(UsageError, match=f"--out {file} would overwrite"):
+            export(trained, file)
+    assert [file.read_bytes() for file in used] == before
+    inside = trained / "tiny.safetensors"
+    inside.write_bytes(bundle.read_bytes())
+    assert Bundle.open(export(trained, inside)).info.name == "tiny"  # an earlier export may be replaced
+    inside.unlink()
+
+
+def test_a_changed_config_of_the_vae_is_not_exported(trained: Path, config: TrainConfig, tmp_path: Path) -> None:
+    summary = Path(config.data.vae).with_suffix(".json")
+    before = summary.read_text()
+    summary.write_text(before.replace("0.18215", "1.0"))
+    try:
+        with pytest.raises(IGRError, match=r"another config in the \.json file beside data\.vae: restore the \.json"):
+            export(trained, tmp_path / "x.safetensors")
+    finally:
+        summary.write_text(before)
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_the_summary_of_a_part_is_not_overwritten(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "vae.json").write_text("kept")
+    with pytest.raises(IGRError, match=r"vae\.json already exists: choose a different --out"):
+        unpack_part(Bundle.open(bundle), "vae", tmp_path)
+    assert [path.name for path in (tmp_path / "vae").iterdir()] == ["vae.json"]

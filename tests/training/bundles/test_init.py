@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_prompts_are_the_text_encoders(bundle: Bundle, weights: Path) -> None:
         assert torch.allclose(prompts["lower"], model(tokens).last_hidden_state[0], atol=1e-5)
 
 
-def test_the_frozen_parts_can_be_taken_out(bundle: Bundle, tmp_path: Path) -> None:
+def test_the_frozen_parts_can_be_extracted(bundle: Bundle, tmp_path: Path) -> None:
     for part in ("vae", "image_encoder"):
         tensors = load_file(unpack_part(bundle, part, tmp_path))
         assert all(torch.equal(value, bundle.tensors(part)[name]) for name, value in tensors.items())
@@ -249,7 +250,7 @@ CASES = ("inpainting", "sd2", "lora", "part", "cut", "nothing", "no tokenizer", 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_wrong_files_are_one_sentence(case: str, weights: Path, tmp_path: Path) -> None:
+def test_wrong_files_are_reported_in_one_sentence(case: str, weights: Path, tmp_path: Path) -> None:
     changes, words = wrong_files(weights, tmp_path)[case]
     status, said = command(weights, tmp_path / "out" / "init.safetensors", **changes)
     assert status == 1 and any(word in said for word in words.split("|")), said
@@ -262,3 +263,23 @@ def test_an_encoder_of_another_width_is_named(weights: Path, tmp_path: Path) -> 
     save_file(tower, tmp_path / "other.safetensors")
     status, said = command(weights, tmp_path / "x.safetensors", **{"image-encoder": tmp_path / "other.safetensors"})
     assert status == 1 and "width 16" in said and "has width 24" in said
+
+
+def test_weights_that_are_not_finite_are_named_with_their_file(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights, tmp_path / "weights")
+    encoder = tmp_path / "weights" / "image_encoder" / "model.safetensors"
+    tensors = load_file(encoder)
+    tensors["visual_projection.weight"][0, 0] = torch.nan
+    save_file(tensors, encoder)
+    code, said = command(tmp_path / "weights", tmp_path / "out.safetensors")
+    assert code == 1 and "image_encoder contains NaN or infinite values in visual_projection.weight: download" in said
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_source_is_not_overwritten(weights: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights, tmp_path / "weights")
+    encoder = tmp_path / "weights" / "image_encoder" / "model.safetensors"
+    before = encoder.read_bytes()
+    code, said = command(tmp_path / "weights", encoder)
+    assert code == 2 and "model.safetensors would overwrite a file of" in said
+    assert encoder.read_bytes() == before

@@ -57,7 +57,7 @@ def test_the_command_starts_as_a_module() -> None:
     assert done.returncode == 0 and "python -m training" in done.stdout
 
 
-def test_a_lack_of_memory_ends_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory\nbytes")
 
@@ -68,7 +68,9 @@ def test_a_lack_of_memory_ends_in_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("error", "code"), [(IGRError, 1), (UsageError, 2)])
-def test_a_mistake_ends_in_one_sentence(error: type[IGRError], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_reported_in_one_sentence(
+    error: type[IGRError], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise error("that is wrong: do this")
 

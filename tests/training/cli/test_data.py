@@ -1,5 +1,6 @@
 """The commands: check, fixture and pack."""
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_check_lists_all_problems_and_exits_with_1(copy: Tree) -> None:
         (["--layout", "dresscode"], "train_pairs.txt does not exist"),
     ],
 )
-def test_mistakes_are_one_sentence(tree: Tree, arguments: list[str], said: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(tree: Tree, arguments: list[str], said: str) -> None:
     done = run("check", tree("folder"), *arguments)
     assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1
@@ -71,3 +72,59 @@ def test_fixture_then_pack_then_check(tmp_path: Path) -> None:
     done = run("check", tmp_path / "shards")
     assert done.exit_code == 0, done.output
     assert done.stdout.count("2 pairs") == 2 and done.stdout.count("no flat garments") == 2
+
+
+def test_a_single_problem_pair_or_shard_is_counted_as_one(copy: Tree, tmp_path: Path) -> None:
+    root = copy("folder")
+    (root / "person" / "look-002.jpg").write_bytes(b"x")
+    assert "\n1 problem found." in run("check", root).stdout
+    assert run("pack", copy("viton_hd"), tmp_path, "--split", "test", "--limit", 1).stdout.endswith(
+        ": 1 pair in 1 shard.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--photo-size", "10x10"), "--photo-size 10x10 cannot be used: both sides must be from 64 to 2048."),
+        (("--size", "a"), "--size 'a' is not valid: write width x height in pixels"),
+    ],
+)
+def test_a_wrong_size_names_its_option(arguments: tuple[str, str], said: str, tmp_path: Path) -> None:
+    done = run("draw", "--out", tmp_path / "out", "--count", 1, *arguments)
+    assert done.exit_code == 2 and done.stderr.startswith(f"Error: {said}"), done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_draw_counts_only_the_pairs_that_it_adds(tmp_path: Path) -> None:
+    options = ("--out", tmp_path, "--size", "96x128", "--photo-size", "96x128", "--crop", 16, "--workers", 1)
+    for count, said, noted in (
+        (2, "2 pairs, 2 new.", False),
+        (3, "3 pairs, 1 new.", False),
+        (1, "3 pairs, 0 new", True),
+    ):
+        done = run("draw", *options, "--count", count)
+        assert done.exit_code == 0 and said in done.stdout, done.output
+        assert ("already contains more pairs than --count 1, and all of them are used" in done.stderr) == noted
+
+
+def test_a_sample_without_a_garment_is_named_by_check_and_refused_by_pack(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with tarfile.open(tree("tars") / "shard-000000.tar") as whole, tarfile.open(tmp_path / "in" / "s.tar", "w") as tar:
+        *_, left_out = (name for name in whole.getnames() if name.endswith(".garment.jpg"))
+        for member in whole:
+            if member.name != left_out:
+                tar.addfile(member, whole.extractfile(member))
+    done = run("check", tmp_path / "in")
+    assert done.exit_code == 1 and f"{left_out[:-12]} has no garment: add {left_out}, or" in done.stdout, done.output
+    assert "1 problem found." in done.stdout
+    done = run("pack", tmp_path / "in", tmp_path / "out")
+    assert done.exit_code == 1 and f"s.tar:{left_out} cannot be found in the shards" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_splits_are_checked_before_one_is_packed(tree: Tree, tmp_path: Path) -> None:
+    assert run("pack", tree("viton_hd"), tmp_path, "--split", "test").exit_code == 0
+    done = run("pack", tree("viton_hd"), tmp_path, "--mask", "garment")
+    assert done.exit_code == 1 and "was packed with other options" in done.stderr
+    assert not (tmp_path / "train").exists()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from training.cli.app import app
 from training.cli.commands import LazyCommands
 
-WRITES = {"out", "run", "json", "cache", "sheet"}
+WRITES = {"out", "run", "json", "cache", "sheet", "page_image"}
 """Parameters for outputs."""
 READS = {("export", "run"), ("evaluate", "curves", "run")}
 """Commands, and their parameters of these names that are inputs."""
@@ -56,7 +56,7 @@ def test_every_command_that_writes_checks_the_location_while_its_options_are_par
     ],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_a_file_above_the_output_is_named_at_once(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_file_above_the_output_is_named_immediately(command: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     place = str(tmp_path / "file" / "out")
     result = CliRunner().invoke(app, [*command, place])

@@ -128,7 +128,7 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
         (["render", "x", "--garments", 2, "--size", "100x100"], "use a 3:4 size"),
     ],
 )
-def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(arguments: list[object], said: str) -> None:
     done = run(*arguments)
     assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1

@@ -43,7 +43,7 @@ ROOM = 2_000
 
 @contextmanager
 def full_disk(room: int = ROOM) -> Iterator[None]:
-    """The limit on the files of this process is effective."""
+    """Context in which this process cannot write files of more than `room` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
@@ -88,7 +88,7 @@ def unpack(place: Path, config: TrainConfig, out: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [draw, prepare, pack, unpack])
-def test_nothing_half_written_is_left(
+def test_no_partial_files_are_left(
     command: Callable[[Path, TrainConfig, Path], None], place: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
     before = everything(place)

@@ -1,4 +1,4 @@
-"""A step is the same with any number of processes and any engine, and all stop together (gloo on CPU)."""
+"""A step is the same with any number of processes and any engine, and all processes stop together (gloo on CPU)."""
 
 from __future__ import annotations
 
@@ -30,10 +30,18 @@ from training.core.trainer import Trainer
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 
 
-def launch(config: TrainConfig, folder: Path, processes: int = 2) -> subprocess.CompletedProcess[str]:
+WITHOUT_GPU = {name: value for name, value in ENVIRONMENT.items() if name != "ACCELERATE_USE_CPU"} | {
+    "CUDA_VISIBLE_DEVICES": ""
+}
+"""As on a machine without a GPU, where torchrun alone starts the processes."""
+
+
+def launch(
+    config: TrainConfig, folder: Path, processes: int = 2, environment: dict[str, str] = ENVIRONMENT
+) -> subprocess.CompletedProcess[str]:
     path = write_config(config, folder)
     return subprocess.run(
-        command(path, folder, processes), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=400
+        command(path, folder, processes), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400
     )
 
 
@@ -82,7 +90,7 @@ def same(one: Path, other: Path) -> None:
     assert curve(one).keys() == curve(other).keys()
     assert list(curve(one).values()) == pytest.approx(list(curve(other).values()), abs=1e-5)
     left, right = weights(one), weights(other)
-    # AdamW's first steps are the gradient's sign, which rounding flips near 0, so the mean is compared
+    # AdamW's first steps follow the gradient's sign, which rounding can flip near 0, so means are compared
     off = torch.cat([(left[name] - right[name]).abs().flatten() for name in left])
     assert float(off.mean()) < 1e-6, float(off.mean())
 
@@ -94,9 +102,12 @@ def test_accumulation_is_the_same_step(whole: tuple[TrainConfig, Path], tmp_path
     same(folder, tmp_path)
 
 
-def test_two_processes_are_the_same_step(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("environment", [ENVIRONMENT, WITHOUT_GPU], ids=["chosen", "without a GPU"])
+def test_two_processes_are_the_same_step(
+    whole: tuple[TrainConfig, Path], tmp_path: Path, environment: dict[str, str]
+) -> None:
     config, folder = whole
-    done = launch(halved(config), tmp_path)
+    done = launch(halved(config), tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert "2 processes, DistributedDataParallel on cpu" in done.stdout
     same(folder, tmp_path)

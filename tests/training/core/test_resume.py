@@ -115,7 +115,7 @@ def test_new_data_starts_at_a_recorded_step(config: TrainConfig, tmp_path: Path)
     assert trained(replace(later, data=both, steps=6), tmp_path / "run", allow_new_data=True).step == 6
 
 
-def test_a_step_takes_as_many_pairs_however_it_is_divided(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_step_has_the_same_number_of_pairs_however_it_is_divided(config: TrainConfig, tmp_path: Path) -> None:
     trained(config, tmp_path / "run")
     divided = replace(config, steps=3, accumulation=2, data=replace(config.data, pairs_per_batch=1))
     assert trained(divided, tmp_path / "run").step == 3
@@ -150,4 +150,49 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_in_a_sentence(config: Tra
     del saved["state"]["data"]
     torch.save(saved, path)
     with pytest.raises(IGRError, match="trained with an earlier version: resume it with that version"):
+        Trainer(config, RunFolder(tmp_path / "run"))
+
+
+def with_summary(path: str, part: str, **changes: object) -> None:
+    """Change the config in a part's .json file."""
+    file = Path(path).with_suffix(".json")
+    summary = json.loads(file.read_text())
+    summary[part] |= changes
+    file.write_text(json.dumps(summary, indent=4))
+
+
+def test_a_changed_config_of_a_frozen_part_is_refused_and_a_reformatted_one_is_not(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    trained(config, tmp_path / "run")
+    with_summary(config.data.vae, "vae")
+    longer = replace(config, steps=3)
+    assert trained(longer, tmp_path / "run").step == 3
+    with_summary(config.data.vae, "vae", scaling_factor=1.0)
+    with pytest.raises(IGRError, match=r"another config in the \.json file beside data\.vae: restore the \.json file"):
+        Trainer(replace(config, steps=4), RunFolder(tmp_path / "run"))
+
+
+def test_a_run_that_did_not_record_these_configs_can_be_resumed(config: TrainConfig, tmp_path: Path) -> None:
+    trainer = trained(config, tmp_path / "run")
+    (path,) = trainer.run.checkpoints.iterdir()
+    saved = torch.load(path, weights_only=True)
+    data = json.loads(saved["state"]["data"])
+    recorded = [data["files"].pop(f"data.{part}_config") for part in ("vae", "image_encoder")]
+    saved["state"]["data"] = json.dumps(data)
+    torch.save(saved, path)
+    resumed = trained(replace(config, steps=3), tmp_path / "run")
+    assert resumed.step == 3 and set(recorded) <= set(resumed.files.values())
+
+
+@pytest.mark.parametrize("part", ["vae", "image_encoder"])
+def test_a_part_that_is_not_finite_is_named_before_the_first_step(
+    config: TrainConfig, tmp_path: Path, part: str
+) -> None:
+    path = Path(getattr(config.data, part))
+    tensors = load_file(path)
+    name = next(name for name in sorted(tensors) if name.startswith(("decoder.", "vision_model.")))
+    tensors[name].view(-1)[0] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(IGRError, match=rf"{path.name} contains NaN or infinite values in {name}: copy the file again"):
         Trainer(config, RunFolder(tmp_path / "run"))

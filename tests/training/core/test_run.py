@@ -1,4 +1,4 @@
-"""What a run says and refuses when it starts."""
+"""What a run reports and rejects when it starts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_held_out_pairs_that_are_trained_on_are_refused(config: TrainConfig, tmp
     make_folder(tmp_path / "links")
     (tmp_path / "links" / "held_out").symlink_to(config.data.train[0])
     both = replace(config.data, validation={"a": config.data.held_out[""], "b": str(tmp_path / "links" / "held_out")})
-    with pytest.raises(IGRError, match="data.validation has .*held_out, which data.train has too"):
+    with pytest.raises(IGRError, match="data.validation contains .*held_out, which is also in data.train"):
         train_run(replace(config, data=both), tmp_path / "run", None, False, lambda _: None)
     assert not (tmp_path / "run").exists()
 
@@ -53,6 +53,6 @@ def test_held_out_pairs_among_the_rounds_are_refused(config: TrainConfig, tmp_pa
     rounds = replace(
         config.data, train=(str(tmp_path / "pairs-{round}"),), round_steps=2, validation=str(tmp_path / "pairs-001")
     )
-    with pytest.raises(IGRError, match="data.validation has .*pairs-001, which data.train has too"):
+    with pytest.raises(IGRError, match="data.validation contains .*pairs-001, which is also in data.train"):
         check_apart(replace(config, data=rounds))
     check_apart(replace(config, data=replace(rounds, validation=str(tmp_path / "pairs-held"))))

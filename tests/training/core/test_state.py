@@ -93,7 +93,7 @@ def test_a_state_of_an_earlier_version_is_not_taken_for_damaged(config: TrainCon
         export_run(run, tmp_path / "out.safetensors", "n", "l", "fp16", "d")
 
 
-def test_an_optimiser_that_does_not_fit_is_one_sentence(config: TrainConfig, run: Path) -> None:
+def test_an_optimiser_that_does_not_fit_is_reported_in_one_sentence(config: TrainConfig, run: Path) -> None:
     rewrite(run, lambda state: state["optimizer"].update(param_groups=[]))
     with pytest.raises(IGRError, match="checkpoint of step 6 does not fit .*: delete this checkpoint"):
         Trainer(config, RunFolder(run))

@@ -94,7 +94,7 @@ def test_resumed_run_equals_the_uninterrupted_one(
 
 @pytest.fixture(scope="module")
 def long(config: TrainConfig) -> TrainConfig:
-    """Long enough to be stopped in the middle; a logged loss is the mean of three steps."""
+    """A run that is long enough to be stopped in the middle; each logged loss is the mean of three steps."""
     return replace(config, steps=60, log_every=3, checkpoint_every=4)
 
 
@@ -224,7 +224,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
 
 
 def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfig, tmp_path: Path) -> None:
-    """The loss is finite, so the corrupted weights would be saved in this step's checkpoint."""
+    """The loss is finite, so without this check the corrupted weights would be saved in this step's checkpoint."""
     trainer = Trainer(replace(config, checkpoint_every=1), RunFolder(tmp_path))
     weight = trainer.bare.denoiser.conv_out.weight
     weight.register_hook(lambda gradient: gradient * torch.inf if trainer.step == 2 else gradient)
@@ -262,7 +262,7 @@ def test_length_logs_and_validation_may_change(config: TrainConfig, uninterrupte
     assert Trainer(longer, RunFolder(uninterrupted)).step == 6
 
 
-def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_may_be_extended_before_its_decay_but_not_during_it(config: TrainConfig, tmp_path: Path) -> None:
     def lasting(steps: int, decay_steps: int, schedule: str = "decay") -> TrainConfig:
         optimizer = replace(config.optimizer, schedule=schedule, decay_steps=decay_steps)
         return replace(config, steps=steps, optimizer=optimizer, checkpoint_every=2)

@@ -81,7 +81,7 @@ def test_the_size_of_the_batches_changes_nothing(config: TrainConfig, tmp_path: 
         assert other == pytest.approx(found[0], abs=1e-4)
 
 
-def test_several_held_out_sets_are_watched_side_by_side(config: TrainConfig, tmp_path: Path) -> None:
+def test_several_held_out_sets_are_measured_side_by_side(config: TrainConfig, tmp_path: Path) -> None:
     """Each set has the same numbers as alone, under its name, and its own columns in the shared image."""
     model = initial_model(config).eval()
     other = write_prepared(tmp_path / "other", 3, seed=9, settings=PreparedPairs([config.data.train[0]]).settings[0])

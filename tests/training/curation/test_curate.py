@@ -94,7 +94,7 @@ def test_unreadable_pairs_are_listed_and_the_others_ranked(tmp_path):
     assert result.exit_code == 1
     assert broken.name in result.output and "1 of 4 pairs cannot be read" in result.output
     assert len(read_manifest(tmp_path / "out").rows) == 3
-    shutil.copy(sorted((root / "train" / "image").iterdir())[0], broken)  # repaired
+    shutil.copy(sorted((root / "train" / "image").iterdir())[0], broken)  # the file has been repaired
     assert run("score", root, "--out", tmp_path / "out", "--workers", 1).exit_code == 0
     assert len(read_manifest(tmp_path / "out").rows) == 4
 

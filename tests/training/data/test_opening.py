@@ -132,3 +132,25 @@ def test_shards_and_drawn_pairs_bring_their_masks(tree: Tree) -> None:
         open_data_set(DataSetConfig(layout="synthetic", mask_folder="masks"))
     with pytest.raises(IGRError, match="set mask to auto or file, not garment"):
         open_data_set(DataSetConfig(root=str(tree("tars")), mask="garment"))
+
+
+def test_a_tar_beside_the_folders_of_the_splits_is_named(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    shutil.copy(tree("tars") / "shard-000000.tar", tmp_path / "train" / "a.TAR")
+    assert len(open_data_set(DataSetConfig(root=str(tmp_path)))) == 3
+    shutil.copy(tree("tars") / "shard-000001.tar", tmp_path / "b.tar")
+    (tmp_path / "c.tar.zst").touch()
+    assert build_source(DataSetConfig(root=str(tmp_path))).unlisted == (
+        f"{tmp_path}/b.tar is not used: move it into {tmp_path}/train, or away.",
+        f"{tmp_path}/c.tar.zst is a compressed tar, which is not read: unpack it to a .tar, or move it away.",
+    )
+    with pytest.raises(IGRError, match=r"b\.tar is not used"):
+        open_data_set(DataSetConfig(root=str(tmp_path)))
+
+
+def test_compressed_tars_alone_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").touch()
+    with pytest.raises(IGRError, match=r"a\.tar\.gz is a compressed tar, which cannot be read at random: unpack it"):
+        detect_layout(str(tmp_path / "a.tar.gz"))
+    with pytest.raises(IGRError, match=r"a\.tar\.gz is a compressed tar, which is not read: unpack it"):
+        detect_layout(str(tmp_path))

@@ -16,12 +16,13 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from tests.support.models.tiny import save_runnable
 from tests.support.training.prepared import tell_places, write_prepared
+from training.base.statistics import auroc
 from training.cli.app import app
 from training.data.synthetic import make_pair
 from training.detail.cost import Cost
 from training.detail.kept import read_kept, table_of
 from training.detail.lettering import LetteringScores
-from training.detail.measuring import DetailScores, auroc
+from training.detail.measuring import DetailScores
 
 
 @pytest.fixture(scope="module")

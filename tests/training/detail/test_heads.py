@@ -22,7 +22,7 @@ def sampled(generator: torch.Generator, count: int = 400, cells: int = 30) -> Sa
 HEADS = [("up_blocks.1.attentions.0", 0), ("up_blocks.1.attentions.0", 1), ("mid_block.attentions.0", 0)]
 
 
-def test_heads_count_as_much_as_they_know() -> None:
+def test_heads_are_weighted_by_their_information() -> None:
     fitted = fit_heads(sampled(torch.Generator().manual_seed(0)), HEADS)
     weights = {(head.block, head.head): head.weight for head in fitted.readout.heads}
     assert weights[HEADS[0]] > 2 * weights[HEADS[1]] > 0

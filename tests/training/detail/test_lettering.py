@@ -1,4 +1,4 @@
-"""Lettering: words that a text reader finds in photos and restored garments."""
+"""Lettering: words that OCR finds in photos and restored garments."""
 
 from __future__ import annotations
 

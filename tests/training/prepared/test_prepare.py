@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -25,6 +27,7 @@ from training.base.train_config import TrainConfig
 from training.cli.app import app
 from training.data.caches.draw_config import DrawConfig
 from training.data.caches.drawn import DrawnPairs, draw_shards
+from training.prepared.fits import check_settings
 from training.prepared.latents import PreparedPairs
 from training.prepared.prepare import prepare_folder, prepare_pairs
 
@@ -139,6 +142,20 @@ def test_the_command_follows_the_training_config(config: TrainConfig, drawn: Pat
         assert status == 1 and words in said and not (tmp_path / "x").exists()
 
 
+def test_pairs_of_an_earlier_run_that_training_would_use_are_noted(
+    config: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
+    arguments = (path, "--drawn", drawn, "--out", tmp_path / "out", "--device", "cpu", "--shard", 2)
+    status, said = command(*arguments)
+    assert status == 0 and "5 pairs, 5 new." in said and "also contains" not in said
+    status, said = command(*arguments, "--limit", 1)
+    assert status == 0 and "1 pair, 0 new." in said
+    assert f"{tmp_path / 'out'} also contains 4 pairs from an earlier run, which training will use too: set" in said
+    assert len(PreparedPairs([tmp_path / "out"])) == 5
+
+
 def test_pairs_drawn_for_another_model_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
@@ -151,3 +168,40 @@ def test_pairs_drawn_for_another_model_are_refused(config: TrainConfig, tmp_path
         draw_shards(folder, 1, 0, replace(DRAWN, **changes), workers=1)  # type: ignore[arg-type]
         status, said = command(path, "--drawn", folder, "--out", tmp_path / "out")
         assert status == 1 and f"a different {words}" in said
+
+
+@pytest.mark.parametrize(("part", "prefix"), [("vae", "decoder."), ("image_encoder", "vision_model.")])
+def test_a_network_that_is_not_finite_is_named_and_nothing_is_written(
+    drawn: Path, tmp_path: Path, part: str, prefix: str
+) -> None:
+    config = tiny_config(tmp_path / "parts")
+    path = Path(getattr(config.data, part))
+    tensors = load_file(path)
+    name = next(name for name in sorted(tensors) if name.startswith(prefix))
+    tensors[name].view(-1)[0] = torch.inf
+    save_file(tensors, path)
+    with pytest.raises(IGRError, match=rf"{path.name} contains NaN or infinite values in {name}"):
+        go(config, drawn, tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_shards_record_the_parts_configs_and_earlier_folders_go_on_without(drawn: Path, tmp_path: Path) -> None:
+    config = tiny_config(tmp_path / "parts")
+    go(config, drawn, tmp_path / "out", limit=2)
+    summary = Path(config.data.vae).with_suffix(".json")
+    before = summary.read_text()
+    summary.write_text(before.replace("0.18215", "1.0"))
+    with pytest.raises(IGRError, match=r"prepared with different settings \(vae_config\)"):
+        go(config, drawn, tmp_path / "out")
+    with pytest.raises(IGRError, match=r"The training data has a different VAE config from .*vae\.json: restore the"):
+        check_settings(config, PreparedPairs([tmp_path / "out"]).settings[0], "The training data")
+    summary.write_text(before)
+    (shard,) = (tmp_path / "out").iterdir()
+    with safe_open(shard, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    settings = {name: one for name, one in json.loads(metadata["settings"]).items() if not name.endswith("_config")}
+    save_file(tensors, shard, metadata | {"settings": json.dumps(settings)})
+    assert go(config, drawn, tmp_path / "out") == 3
+    assert all(one == settings for one in PreparedPairs([tmp_path / "out"]).settings)
+    check_settings(config, settings, "The training data")

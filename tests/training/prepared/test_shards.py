@@ -72,7 +72,7 @@ def test_a_shard_truncated_during_a_run_is_an_error(tmp_path: Path, keep: float)
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"category": torch.tensor([0, 1, 2, 3], dtype=torch.uint8)}, "category 3 is not in 0 to 2"),
+        ({"category": torch.tensor([0, 1, 2, 3], dtype=torch.uint8)}, "category 3 is not from 0 to 2"),
         ({"seed": torch.arange(3)}, "for 3 pairs"),
         ({"category": torch.zeros(4, 1, dtype=torch.uint8)}, "category has shape"),
         ({"mask": torch.zeros(4, 1, 8, 5).half()}, "mask has shape"),

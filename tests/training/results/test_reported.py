@@ -89,3 +89,22 @@ def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="No page contains <!-- evidence:b -->"):
         write_tables({"a": "new", "b": "table"}, [page])
     assert "new" not in page.read_text()
+
+
+@pytest.mark.parametrize("content", ["{}", None])
+def test_a_file_that_is_no_measurement_is_named_itself(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "e.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(IGRError, match=r"e\.json is not a measurement: use the folder of an experiment, or a file nam"):
+        keep(file, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["robustness", "validity", "curation", "correspondence", "lettering", "detail_cost"])
+def test_an_empty_measurement_is_named_itself(name: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{name}.json"
+    file.write_text("{}")
+    with pytest.raises(IGRError, match=f"{re.escape(str(file))} "):
+        keep(file, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()

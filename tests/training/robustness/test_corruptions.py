@@ -1,4 +1,4 @@
-"""Corrupted masks reach the requested IoU, depend only on the seed, and report targets that cannot be reached."""
+"""Corrupted masks reach the target IoU, depend only on the seed, and report targets that cannot be reached."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_kind_does_what_its_name_says() -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_holes_are_shut_in_by_the_mask(level: float) -> None:
+def test_holes_are_enclosed_by_the_mask(level: float) -> None:
     mask = np.concatenate([plain(), plain()[20:40]])  # up to the photo's border
     corrupted = torch.from_numpy(corrupt(mask, "holes", level, seed=4).mask)[None, None]
     assert torch.equal(corrupted | holes(corrupted), torch.from_numpy(mask)[None, None]), "filling them mends the mask"

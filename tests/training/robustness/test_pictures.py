@@ -52,7 +52,7 @@ def test_examples_show_the_garments_of_the_run(folder: Path, tmp_path: Path) -> 
     assert red.mean() > 0.2, "14 of the 29 cells"
 
 
-def test_mistakes_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_sentence(folder: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (["plot", tmp_path / "a.png", "--result", tmp_path / "none.json"], "none.json contains no measurement"),
         (["examples", folder, tmp_path / "a.jpg", "--seed", 7], "Seed 7 was not measured"),

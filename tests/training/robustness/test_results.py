@@ -33,7 +33,7 @@ def test_json_round_trip(tmp_path: Path) -> None:
         read_robustness(tmp_path / "other.json")
 
 
-def test_differences_are_of_the_photos_that_reached_the_aim() -> None:
+def test_differences_use_the_photos_that_reached_the_target() -> None:
     found = measurement()
     everything = found.difference(found.result("shift", 0.5), "ssim")
     assert everything.mean == pytest.approx(-0.5 * 1.15) and everything.low <= everything.mean <= everything.high

@@ -1,4 +1,4 @@
-"""The exponential moving average of trained weights."""
+"""The exponential moving average of trainable weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import nn
 
 
 class Average:
-    """Exponential moving average of a module's trained weights, over fewer steps at the start of a run.
+    """Exponential moving average of a module's trainable weights.
 
-    With a decay of 0 nothing is stored, and the current weights are used instead.
+    At the start of a run, the decay is lower, so that the average covers fewer steps. With a decay of 0 nothing is
+    stored, and the current weights are used instead.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -32,7 +33,7 @@ class Average:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the average and the current weights; call it to use the average, and again to continue training."""
+        """Swap the average and the current weights: call once to use the average, and again to continue training."""
         for name, live in self._live.items():
             kept = live.detach().clone()
             live.copy_(self.weights[name])

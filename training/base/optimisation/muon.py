@@ -1,4 +1,4 @@
-"""Muon that orthogonalises many matrices at once, which is far faster on CPUs."""
+"""A version of Muon that orthogonalises many matrices at once; it is far faster on CPUs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 GRAM_FROM = 1.5
-"""Matrices whose longer side is at least this many times the shorter one are iterated through their Gram matrices,
-which takes fewer multiplications."""
+"""Aspect ratio from which the iteration uses a matrix's Gram matrix, because this takes fewer multiplications."""
 
 
 class BatchedMuon(torch.optim.Muon):
     """torch's Muon with the same state and settings, but a different order of computation.
 
-    torch orthogonalises one matrix after another in bfloat16, which takes longer than the whole backward pass on a
-    CPU without bfloat16 units. Learning rates are adjusted as in torch's `match_rms_adamw`.
+    torch orthogonalises one matrix after another in bfloat16. On a CPU without bfloat16 units, this takes longer than
+    the whole backward pass. Learning rates are adjusted as in torch's `match_rms_adamw`.
     """
 
     dtype: torch.dtype = torch.float32

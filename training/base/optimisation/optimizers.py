@@ -92,7 +92,7 @@ def build_optimizer(
     betas: tuple[float, float] = (0.9, 0.99),
     skip_muon: tuple[str, ...] = ("conv_in", "conv_out", "embed"),
 ) -> torch.optim.Optimizer:
-    """Build an optimiser for the trained weights among `named`; every param group stores its `peak_lr`.
+    """Build an optimiser for the trainable weights among `named`; every param group stores its `peak_lr`.
 
     `skip_muon` contains substrings of the names of first and last layers, which use AdamW.
     """
@@ -140,7 +140,7 @@ def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[
         from bitsandbytes.optim import AdamW8bit  # type: ignore[import-not-found]
     except ImportError as error:
         raise IGRError(
-            "optimizer adamw8bit needs bitsandbytes: pip install bitsandbytes, or choose adafactor."
+            "optimizer adamw8bit needs bitsandbytes: run `pip install bitsandbytes`, or choose adafactor."
         ) from error
     if not torch.cuda.is_available():
         raise IGRError("optimizer adamw8bit needs a CUDA GPU: choose adafactor.")

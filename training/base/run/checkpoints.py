@@ -46,8 +46,9 @@ class Checkpoint:
 def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: int = 2) -> Path:
     """Write a checkpoint atomically, with the random state, then delete all but the newest `keep`.
 
-    Older checkpoints are only deleted after the new one is complete, so a full disk or a killed process loses nothing.
-    Damaged files, and those of steps that this run has not reached, are ignored and renamed to end in `.damaged`.
+    Older checkpoints are only deleted once the new one is complete, so a full disk or a killed process loses nothing.
+    Damaged checkpoints, and those of steps that this run has not reached, are not counted and are renamed to end in
+    `.damaged`.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     if path.is_dir():  # a file cannot replace it
@@ -180,8 +181,8 @@ def load_latest(
     """The newest complete checkpoint of a run; None if it has no checkpoints yet.
 
     With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. If
-    `check` raises DamagedError because a state is incomplete, its checkpoint is skipped like one that is damaged on
-    disk. Raises IGRError if there are checkpoints but all are damaged, or if one cannot be read.
+    `check` raises DamagedError because a state is incomplete, its checkpoint is skipped as if it were damaged on disk.
+    Raises IGRError if all existing checkpoints are damaged, or if a checkpoint cannot be read.
     """
     paths = _newest_first(run)
     for path in paths:

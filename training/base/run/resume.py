@@ -16,11 +16,17 @@ def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> 
     """
     old, new = dict(flat(before)), dict(flat(now))
     for name in sorted(old.keys() | new.keys()):
-        if not _is_free(name, free) and old.get(name) != new.get(name):
+        if _is_free(name, free) or old.get(name) == new.get(name):
+            continue
+        if not any(name == one or name.startswith(f"{one}.") or one.startswith(f"{name}.") for one in old):
             raise IGRError(
-                f"{where} was trained with {name} = {old.get(name)!r}, but the config has {new.get(name)!r}: "
-                "change it back, or choose another --run folder."
+                f"{where} was started before {name} existed, so its steps would change: finish it with the version "
+                "that started it, or choose another --run folder."
             )
+        raise IGRError(
+            f"{where} was trained with {name} = {old.get(name)!r}, but the config has {new.get(name)!r}: change it "
+            "back, or choose another --run folder."
+        )
 
 
 def is_lowered(before: float | None, now: float | None) -> bool:

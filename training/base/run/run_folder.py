@@ -78,9 +78,9 @@ class RunFolder:
         if damaged:
             kept_in = _copy_of(self.metrics)
             logger.warning(
-                "%s: %d damaged lines were removed; the file is kept as %s.",
+                "%s: %s removed; the file is kept as %s.",
                 one_line(str(self.metrics)),
-                damaged,
+                "1 damaged line was" if damaged == 1 else f"{damaged:,} damaged lines were",
                 kept_in.name,
             )
         with atomic_file(self.metrics) as temporary:
@@ -89,7 +89,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the folder against other training runs; raises IGRError if one is using it.
+        """Lock the folder against other training runs; raises IGRError if another run is using it.
 
         Only the first process of a distributed run takes the lock. Also raises IGRError if a folder has the name of
         a file that the run writes, or a file the name of a folder.

@@ -14,7 +14,7 @@ from .checkpoints import DamagedError
 
 
 def json_entry(state: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The mapping in an entry of JSON text; raises DamagedError if the entry is missing or contains no mapping."""
+    """Parse an entry of JSON text into a mapping; raises DamagedError if it is missing or is not a mapping."""
     text = state.get(name)
     if not isinstance(text, str):
         raise DamagedError(f"it has no {name}")

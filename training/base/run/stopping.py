@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StopRequest:
-    """Context in which the first Ctrl-C or SIGTERM requests a stop, which the loop checks for after each step.
+    """Context in which the first Ctrl-C or SIGTERM only requests a stop; the loop checks for requests after each step.
 
     The second signal has its usual effect. Handlers are restored on exit. Outside the main thread, where Python does
     not allow handlers, this does nothing.

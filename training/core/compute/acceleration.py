@@ -108,7 +108,7 @@ def accelerate_optimizer(optimizer: torch.optim.Optimizer, chosen: Acceleration)
 
 
 def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention (B, N, C) as two matrix products, in autocast's precision or else the query's."""
+    """Multi-head attention (B, N, C) as two matrix products, in autocast's precision if enabled, else the query's."""
     kind = query.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
     query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads).to(dtype) for x in (query, key, value))

@@ -30,18 +30,22 @@ class Engine:
     """Networks and optimiser, prepared for the launcher's processes."""
 
     def __init__(self, config: TrainConfig, model: IGR, optimizer: torch.optim.Optimizer) -> None:
-        """Move the model to its device; raises IGRError if ZeRO-2 or the launcher's engine is not available."""
+        """Move the model to its device.
+
+        Raises IGRError if ZeRO-2 or the launcher's engine is not available, or if its processes cannot share the run.
+        """
         self.config = config
         self.bare = model
         take_over(config)
         zero2 = wants_zero2(config)
         self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
+        _check_joined(self.accelerator)
         self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
         accelerate(model, self.acceleration)
         accelerate_optimizer(optimizer, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
-        # ZeRO-2 reduces gradients in the order in which they arrive, which must be the same in every process
+        # ZeRO-2 reduces gradients in the order of their arrival, so this order must be the same in every process
         model.every_branch = self.sharded
 
     @property
@@ -101,7 +105,8 @@ class Engine:
 
 
 def wants_zero2(config: TrainConfig) -> bool:
-    """Whether to use ZeRO-2: the config selects it, and a launcher is used (one process has nothing to shard)."""
+    """Whether to use ZeRO-2: true if the config selects it and a launcher is used (one process has nothing to
+    shard)."""
     if config.sharding != "zero2":
         return False
     if launched_processes().launched:
@@ -118,13 +123,29 @@ def peer_lost(error: BaseException) -> bool:
 def _accelerator(config: TrainConfig) -> Accelerator:
     return Accelerator(
         mixed_precision="no",  # the engine handles autocast itself
+        cpu=launched_processes().launched and not _has_gpu(),  # otherwise accelerate does not join processes on CPUs
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
 
 
+def _has_gpu() -> bool:
+    return torch.cuda.is_available() or (hasattr(torch, "xpu") and torch.xpu.is_available())
+
+
+def _check_joined(accelerator: Accelerator) -> None:
+    """Raise IGRError if the launcher's processes would train independently but write to the same run folder."""
+    count = launched_processes().count
+    if accelerator.num_processes != count:
+        raise IGRError(
+            f"The launcher started {count} processes, which cannot share a run on {accelerator.device.type}: start one "
+            "process, or use CPUs with ACCELERATE_USE_CPU=true."
+        )
+
+
 def _zero2_accelerator(config: TrainConfig) -> Accelerator:
-    """An Accelerator with DeepSpeed, on GPUs or, with gloo, on CPUs (where accelerate by itself falls back to DDP)."""
+    """An Accelerator with DeepSpeed, on GPUs or, with gloo, on CPUs, where accelerate would otherwise fall back to
+    DDP."""
     if config.optimizer.name == "muon":
         raise IGRError("sharding: zero2 splits matrices into flat pieces, which Muon does not support: choose adamw.")
     os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"

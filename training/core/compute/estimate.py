@@ -37,7 +37,7 @@ class Estimate:
     weights: float
     """Networks in float32."""
     gradients: float
-    """Gradients of the trained weights, in float32; with ZeRO-2, only this process's part."""
+    """Gradients of the trainable weights, in float32; with ZeRO-2, only this process's part."""
     optimizer: float
     """State of the optimiser; with ZeRO-2, only this process's part."""
     average: float
@@ -49,7 +49,7 @@ class Estimate:
     teraflops: float
     """TFLOP of a micro-batch, forward and backward."""
     trained: int
-    """Number of trained weights."""
+    """Number of trainable weights."""
 
     @property
     def total(self) -> float:
@@ -79,7 +79,8 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 
 
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
-    """Bytes of activations that a micro-batch keeps, bytes of bfloat16 copies of the weights, and operations.
+    """Bytes of activations that a micro-batch keeps, bytes of bfloat16 copies of the weights, and the number of
+    operations.
 
     The operations include the backward pass, counted as twice the forward pass.
     """

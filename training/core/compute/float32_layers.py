@@ -32,7 +32,7 @@ class Float32GEGLU(GEGLU):
 
 
 def use_float32_layers(root: nn.Module) -> None:
-    """Replace layer norm and GELU layers with the ones in this module, which share the parameters."""
+    """Replace layer norm and GELU layers with this module's layers, which share the parameters."""
     for parent in list(root.modules()):
         for name, child in list(parent.named_children()):
             layer = _float32(child)

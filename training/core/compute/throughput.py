@@ -20,7 +20,8 @@ class Throughput:
     """A clock that runs during steps, but not during validation and checkpoints."""
 
     def __init__(self, config: TrainConfig, model: ModelConfig, processes: int, device: torch.device) -> None:
-        """`processes` share each step. On a known GPU, a step's operations are counted once, without running it."""
+        """Set up the clock for steps that `processes` processes share. On a known GPU, a step's operations are counted
+        once, without running it."""
         self._rows = config.data.pairs_per_batch * config.data.draws_per_pair * config.accumulation * processes
         self._share_of_peak = 0.0
         card = card_named(torch.cuda.get_device_name(device)) if device.type == "cuda" else None

@@ -18,7 +18,8 @@ from igr_core.model.igr import IGR
 from ...prepared.latents import Batch
 
 NEAR = 0.05
-"""Largest distance from attention peak to true position that is a hit, as a fraction of the garment's height."""
+"""Largest distance between attention peak and true position that counts as a hit, as a fraction of the garment's
+height."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
         seen = anywhere[row]  # most cells are background, whose logits are not needed
         logits = one[seen] @ other.mT  # (S, n * N)
         said = logits.log_softmax(-1).gather(1, cell[row].mT[seen])  # (S, n)
-        # a cell that several photos show may be found in any of them
+        # if several photos show a cell, a match in any of them counts
         loss = loss - said.masked_fill(~visible[row].mT[seen], float("-inf")).logsumexp(-1).sum()
         peak[row, seen] = logits.detach().argmax(-1)
     hits = _hits(peak, at_level, visible, (height, columns), _heights(places), latent_shape)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 
-from ...base.parts import load_vae
+from ...base.parts import check_finite, load_vae
 from ...base.train_config import ExtraLossConfig, TrainConfig
 from ...prepared.latents import Batch
 from .objective import Rows
@@ -49,7 +49,7 @@ class ExtraLosses:
         return cls(extra, scheduler, vae, lpips, dino)
 
     def __call__(self, predicted: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """These rows' contribution to the weighted mean over the step's selected rows; 0 if none is selected."""
+        """Contribution of these rows to the weighted mean over the step's selected rows; 0 if no row is selected."""
         chosen, count = self.chosen(rows)
         if not len(chosen):
             return predicted.new_zeros((), dtype=torch.float32)
@@ -68,7 +68,8 @@ class ExtraLosses:
         return loss
 
     def chosen(self, rows: Rows) -> tuple[Tensor, int]:
-        """Indices of the rows to decode, which are the least noisy below the limit, and their number in the step."""
+        """Return the indices of the rows to decode (the least noisy below the limit) and their number in the whole
+        step."""
         every = rows.timestep if rows.step_timestep is None else rows.step_timestep
         limit = self.config.below * self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
         order = every.argsort(stable=True)
@@ -123,12 +124,13 @@ def load_lpips(weights: str | None) -> nn.Module:
     }
     if len(wanted) != len(module.net.state_dict()):
         raise IGRError(f"{path} is not torchvision's VGG-16: use vgg16-397923af.pth.")
+    check_finite(wanted, path, "use vgg16-397923af.pth")
     module.net.load_state_dict(wanted)
     return module.eval().requires_grad_(False)
 
 
 def load_dino(folder: str) -> nn.Module:
-    """A frozen DINOv2 model; raises IGRError if the folder does not contain one."""
+    """Load a frozen DINOv2 model; raises IGRError if the folder does not contain a DINOv2 model."""
     from transformers import Dinov2Model
 
     try:
@@ -138,4 +140,5 @@ def load_dino(folder: str) -> nn.Module:
             f"extra_losses.dino_model {folder} does not contain a DINOv2 model in transformers' layout "
             f"({str(error).splitlines()[0]}): set it to the folder of a model such as dinov2-base."
         ) from error
+    check_finite(module.state_dict(), folder, "copy the model again")
     return module.eval().requires_grad_(False)

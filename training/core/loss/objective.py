@@ -61,25 +61,23 @@ def draw_rows(
     generator: torch.Generator,
     draws: int = 1,
     min_snr_gamma: float | None = None,
-    noise_shift: float = 1.0,
     only_timestep: int | None = None,
     part: tuple[int, int] = (0, 1),
 ) -> Rows:
-    """Add noise to P pairs, `draws` times each, at random timesteps or all at the same one; drop conditions per row.
+    """Add noise to P pairs, `draws` times each, at random timesteps or at one given timestep; drop conditions per row.
 
-    `noise_shift` is that of TrainConfig. `part` is (k, n) if the batch is the k-th of n equal parts of a step, counted
-    from 0. The draws of a step do not depend on the number of processes or micro-batches.
+    `part` is (k, n) if the batch is the k-th of n equal parts of a step, counted from 0. The draws of a step do not
+    depend on the number of processes or micro-batches.
     """
     clean = batch.garment_latent.repeat_interleave(draws, dim=0)
     count = clean.shape[0]
     whole, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
     noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
-    # stratified over the step, which is still uniform but has less variance between steps
+    # stratified over the step: still uniform, but with less variance between steps
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
     strata = strata[torch.randperm(whole, generator=generator)]
-    strata = noise_shift * strata / (1 + (noise_shift - 1) * strata)
     last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
-    # the last stratum can round to 1, one past the last timestep
+    # the last stratum can round up to 1, which is one past the last timestep
     every = (strata * (last + 1)).long().clamp(max=last)
     if only_timestep is not None:
         every = torch.full_like(every, only_timestep)

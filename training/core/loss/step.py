@@ -1,4 +1,4 @@
-"""The loss of a training step: Eq. 1 and the config's extra terms. It does not depend on how the step is divided."""
+"""The loss of a training step: Eq. 1 and the config's extra terms, regardless of how the step is divided."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .extra import ExtraLosses
 from .objective import Rows, draw_rows, drop_at, predict, predict_watched, row_loss
 
 TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")
-"""Values of each step: Eq. 1, the weighted extra losses, the correspondence loss, and its heads' hits and cells."""
+"""Values per step: Eq. 1, weighted extra losses, correspondence loss, and the hits and cells of its heads."""
 
 
 class StepLosses:
@@ -48,7 +48,6 @@ class StepLosses:
             step_generator(config.seed * 1_000, step),
             config.data.draws_per_pair,
             config.min_snr_gamma,
-            config.noise_shift,
             part=(part, self.parts),
         )
 

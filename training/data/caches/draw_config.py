@@ -1,4 +1,4 @@
-"""Settings for a cache of drawn pairs, in a module of their own so that commands can show the defaults quickly."""
+"""Settings for a cache of drawn pairs, in a separate module so that commands can show the defaults quickly."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ class DrawConfig(Ranged):
     corrupt_strength: Share = 0.5
     """Maximum strength (0..1) of the corruption; the strength of each mask is drawn between 0 and this value."""
     correspondence: bool = False
-    """Store the correspondence of drawn pairs; for rendered pairs, it is always stored."""
+    """Store the correspondence between each drawn garment and its photo; for rendered pairs, it is always stored."""

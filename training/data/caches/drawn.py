@@ -107,8 +107,8 @@ def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, worker
     """Draw the pairs for seeds start to start + count - 1 into shards; complete shards are kept.
 
     Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
-    Raises IGRError for a folder drawn with different settings or by another version of the generator, or for settings
-    that cannot be drawn.
+    Raises IGRError for a folder drawn with different settings or by another version of the generator, or for
+    unsupported settings.
     """
     check_options(config.photo_size)
     parts = []
@@ -128,9 +128,11 @@ def fill_shards(
 ) -> int:
     """Make the pairs for each shard's jobs and write them; complete shards are kept. Returns the number of pairs made.
 
-    Raises IGRError for shards that were made with other settings or from another origin.
+    Raises IGRError for existing shards that were made with other settings or from another origin, or that overlap with
+    these shards because they have a different number of pairs.
     """
     make_folder(folder)
+    _check_apart(folder, parts)
     todo = [
         (path, jobs)
         for path, jobs in parts
@@ -142,6 +144,24 @@ def fill_shards(
         for path, jobs in todo:
             _write_shard(path, list(islice(progress, len(jobs))), config, origin)
     return total
+
+
+def _check_apart(folder: Path, parts: Sequence[tuple[Path, Sequence[Job]]]) -> None:
+    """Raise IGRError if another shard in the folder contains some of these pairs; shards are named by their first
+    number."""
+    kind = parts[0][0].stem.rpartition("-")[0] if parts else ""
+    spans = [(int(path.stem.rpartition("-")[2]), len(jobs)) for path, jobs in parts]
+    for other in sorted(set(folder.glob(f"{kind}-*.safetensors")) - {path for path, _ in parts}):
+        own, _, number = other.stem.rpartition("-")
+        if own != kind:
+            continue
+        first, count = int(number), len(_open_shard(other)[0]["seed"])
+        if any(first < start + length and start < first + count for start, length in spans):
+            raise IGRError(
+                f"{other} already contains some of these pairs: use the same --shard-size as when the folder was "
+                "started, "
+                "or another --out."
+            )
 
 
 class DrawnPairs:
@@ -174,7 +194,7 @@ class DrawnPairs:
         self.visible: list[float] = [label["visible"] for label in labels]
         """Fraction of the photo that shows the garment; a pair near 0 is useless for training."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
-        """Seed of each pair, or of the record that it was dressed from."""
+        """Seed of each pair, or of the record that it was made from."""
         self.garments: list[str | None] = [label.get("garment") for label in labels]
         """Name of each pair's garment in its fabric; None if no other pair shows this garment."""
         self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
@@ -211,7 +231,8 @@ class DrawnPairs:
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """The PICTURES of some pairs, each uint8 (B, C, h, w), and their correspondence if any of the pairs has one."""
+        """The PICTURES of some pairs, each uint8 (B, C, h, w), and their correspondence if any pair has a
+        correspondence."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
         maps = [self.correspondence(index) for index in chosen]
@@ -233,7 +254,8 @@ def fingerprint() -> str:
 
 
 class _drawings:
-    """Context manager that iterates over the results of jobs in order; worker processes or this process make them."""
+    """Context manager that yields an iterator over the results of jobs, in order, computed by worker processes or by
+    this process."""
 
     def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
         self._jobs, self._make = jobs, make
@@ -275,7 +297,8 @@ def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig, origin: 
 def _open_shard(
     path: Path, expected: DrawConfig | None = None, wanted: Origin | None = None
 ) -> tuple[dict[str, Tensor], list[dict], dict, Origin]:
-    """Memory-mapped tensors, labels, settings and origin of a shard; raises IGRError if they are not as expected."""
+    """Memory-mapped tensors, labels, settings and origin of a shard; raises IGRError if it is damaged or does not match
+    what is expected."""
     try:
         with safe_open(path, framework="pt") as file:
             more = {CORRESPONDENCE} & set(file.keys())
@@ -290,7 +313,7 @@ def _open_shard(
     if wanted is not None and origin.generator != wanted.generator:
         raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
     if wanted is not None and origin.records != wanted.records:
-        raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")
+        raise IGRError(f"{path} was made from other records or by other code: draw into another folder.")
     return tensors, labels, config, origin
 
 

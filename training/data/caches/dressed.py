@@ -1,4 +1,4 @@
-"""Dress rendered records, once or several times each, into shards like those of drawn pairs."""
+"""Dress rendered records, each once or several times, into shards in the format of drawn pairs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def dress(job: DressJob) -> Drawn:
 
 
 def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
-    """The image resized to `size` = (width, height); returned unchanged if it already has that size."""
+    """The image resized to `size` (width, height); returned unchanged if it already has that size."""
     return picture if picture.size == size else picture.resize(size, resample)
 
 

@@ -41,7 +41,7 @@ RENDERED = "photos-rendered-"
 WORN_OVER = ("jacket", "cardigan")
 """Name prefixes of cuts that are worn over a top."""
 _OF_ATR = {"upper-clothes": "upper", "pants": "lower", "skirt": "lower", "dress": "full"}
-"""ATR's labels for clothes whose names differ in LABELS, with their names there."""
+"""Maps ATR's labels for clothes to the names in LABELS, where they differ."""
 _KNOWN = {*_OF_ATR, *(name.replace("_", "-") for name in LABELS)}
 
 
@@ -99,7 +99,7 @@ class ParsedPhotos:
                     drawn.append((seed, shard, row))
         found = [*drawn, *dressed[:rendered]]
         self.seeds: list[int] = [seed for seed, _, _ in found]
-        """Seed of each photo, or of the record that it was dressed from."""
+        """Seed of each photo, or of the record that it was made from."""
         self._places = [(shard, row) for _, shard, row in found]
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, 
 
     Every photo is dressed once, then once more, and so on, until there are enough. Complete shards are kept, and
     records rendered after the folder was started are ignored. Returns the number of photos dressed. Raises
-    IGRError for a folder that was dressed at another size, from other records or by other code.
+    IGRError for a folder that was made at another size, from other records or by other code.
     """
     make_folder(Path(folder))
     snapshot = take_snapshot(Path(folder), f"{RENDERED}*.safetensors", records)
@@ -145,7 +145,7 @@ def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, 
 
 
 def parsed_photo(pairs: RenderedPairs, index: int, size: tuple[int, int]) -> Parsed:
-    """A rendered photo at `size` = (width, height), with the labels of drawn photos."""
+    """A rendered photo at `size` (width, height), with the labels of drawn photos."""
     pair = pairs.pair(index)
     labels, skirt = drawn_labels(
         np.array(pair.parsing), np.array(pair.garment_mask) > 127, pair.category, pair.attributes
@@ -176,7 +176,7 @@ class Parsed:
     """One photo with its labels."""
 
     seed: int
-    """Seed of the drawn photo, or of the record that the photo was dressed from."""
+    """Seed of the drawn photo, or of the record that the photo was made from."""
     person: Image.Image
     """The photo, RGB."""
     parsing: Image.Image
@@ -228,5 +228,5 @@ def _open_shard(
             f"{generator}: draw into another folder, or empty this one."
         )
     if size is not None and metadata.get("records", "") != records:
-        raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")
+        raise IGRError(f"{path} was made from other records or by other code: draw into another folder.")
     return tensors

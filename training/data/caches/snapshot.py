@@ -1,4 +1,4 @@
-"""The records that a folder is dressed from: those that existed at the start, even if more are rendered later."""
+"""The records that a folder is made from: those that existed at the start, even if more are rendered later."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors import safe_open
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
+from igr_core.text import counted
 
 from ..contract.seeds import HELD_OUT_START
 from ..rendered.generating.fingerprints import dress_fingerprint
@@ -21,7 +22,7 @@ from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
 
 SEEDS = "seeds"
-"""Entry in a shard's origin that lists the ranges of seeds from which the folder is dressed."""
+"""Entry in a shard's origin that lists the ranges of seeds that the folder is made from."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Snapshot:
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
     """The records to dress into `folder`: those recorded in its shards (`pattern`), or all if it has no shards.
 
-    Logs how many there are. Raises IGRError if some recorded ones no longer exist, or if held-out records are mixed
+    Logs how many there are. Raises IGRError if some recorded seeds no longer exist, or if held-out records are mixed
     with others.
     """
     seeds = RecordShards(records).seeds
@@ -65,14 +66,15 @@ def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool =
     gone = sorted(chosen - set(seeds))
     if gone:
         raise IGRError(
-            f"{folder} was dressed from other records: {records} has no seed {gone[0]}. Draw into another folder."
+            f"{folder} was made from other records: {records} has no seed {gone[0]}. Draw into another folder."
         )
     held_out = [seed >= HELD_OUT_START for seed in chosen]
     if any(held_out) and not all(held_out):
         raise IGRError(f"{records} contains both held-out and other records: keep them in separate folders.")
     snapshot = Snapshot(records, stretches_of(sorted(chosen)), keep_defects)
     newer = f"; {len(seeds) - len(chosen)} newer ones are ignored" if len(seeds) > len(chosen) else ""
-    message = f"{folder}: {len(chosen)} garments with {snapshot.photos} photos in {records}{newer}."
+    shown = f"{counted(len(chosen), 'garment')} with {counted(snapshot.photos, 'photo')}"
+    message = f"{folder}: {shown} in {records}{newer}."
     tqdm.write(message, file=sys.stderr)
     return snapshot
 
@@ -104,7 +106,7 @@ def _shards(snapshot: Snapshot) -> RecordShards:
 
 @lru_cache(maxsize=4)
 def _opened(snapshot: Snapshot, dress_seed: int) -> tuple[RenderedPairs, list[int]]:
-    """The pairs dressed from a folder with one dress seed, and the indices of those that belong to the snapshot."""
+    """The pairs made from records with one dress seed, and the indices of those that belong to the snapshot."""
     pairs = RenderedPairs(snapshot.records, RenderedConfig(dress_seed, keep_defects=snapshot.keep_defects))
     chosen = {seed for first, stop in snapshot.stretches for seed in range(first, stop)}
     return pairs, [row for row, place in enumerate(pairs.places) if place.seed in chosen]

@@ -1,4 +1,4 @@
-"""Photo augmentation (zoom, stretch, bars, colours), for variety that a data set from one studio lacks."""
+"""Photo augmentation (zoom, stretch, bars, colours), for more variety than a data set from a single studio has."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def augmented(person: Image.Image, mask: Image.Image, seed: int, config: Augment
 def _cut(
     box: tuple[int, int, int, int], size: tuple[int, int], most: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """A part of the photo that contains the box, with sides at least 1 - `most` times as long as the photo's."""
+    """A random part of the photo that contains the box; its sides are at least 1 - `most` times the photo's sides."""
     edges = []
     for low, high, side in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
         room = int(rng.uniform(0, most) * side)

@@ -79,3 +79,7 @@ class JoinedPairs(PairSource):
     def missing(self, index: int) -> list[str]:
         source, row = self._places[index]
         return source.missing(row)
+
+    def content(self, index: int) -> str:
+        source, row = self._places[index]
+        return source.content(row)

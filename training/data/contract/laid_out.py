@@ -203,7 +203,7 @@ class LaidOutPairs:
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
     def _mask(self, index: int, name: str) -> Image.Image:
-        """A pair's mask: the source's, or an exact one. If the two are mixed, only exact masks are corrupted."""
+        """A pair's mask: the source's mask or an exact mask. If the two are mixed, only exact masks are corrupted."""
         share = self.config.exact_share
         if share == 0:
             return self._corrupted(self.source.mask(index), name)
@@ -244,7 +244,8 @@ def fit_garment(
 
 
 def asymmetry(garment: Image.Image) -> float:
-    """Fraction (0..1) of a flat garment's most asymmetric spot that clearly differs from the mirror image.
+    """Asymmetry of a flat garment: the fraction (0..1) of its most asymmetric spot that clearly differs from the mirror
+    image.
 
     A spot is a square whose side is a fifteenth of the garment's longer side, small enough to detect one small word on
     a large plain dress.

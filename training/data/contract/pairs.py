@@ -43,12 +43,12 @@ class PairSource(ABC):
     left_out: tuple[str, ...] = ()
     """Names of pairs skipped as known duplicates or leaks."""
     unlisted: tuple[str, ...] = ()
-    """Sentences that name the files that belong to no pair, and say why."""
+    """Sentences about files that do not belong to any pair, with the reason."""
     tells_correspondence: bool = False
     """Whether `correspondence` is available."""
 
     def __init__(self, title: str, entries: Sequence[PairEntry]) -> None:
-        """`title`: name of the data set in messages."""
+        """`title` is the name of the data set in messages."""
         self.title = title
         self.entries = tuple(entries)
         names = [entry.name for entry in self.entries]
@@ -116,12 +116,16 @@ class PairSource(ABC):
         """Required files of the pair that do not exist; no file is read."""
         return []
 
+    def content(self, index: int) -> str:
+        """Text that changes whenever the pair does, obtained without creating its images; empty if unavailable."""
+        return ""
+
 
 class PairSubset(PairSource):
     """Some pairs of another data set, in any order."""
 
     def __init__(self, source: PairSource, rows: Sequence[int]) -> None:
-        """`rows`: distinct indices into `source`."""
+        """`rows` contains distinct indices into `source`."""
         self.source = source
         """The whole data set."""
         self.rows = tuple(rows)
@@ -170,3 +174,6 @@ class PairSubset(PairSource):
 
     def missing(self, index: int) -> list[str]:
         return self.source.missing(self.rows[index])
+
+    def content(self, index: int) -> str:
+        return self.source.content(self.rows[index])

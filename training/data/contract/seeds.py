@@ -1,4 +1,4 @@
-"""The range of held-out seeds, in a module of its own so that commands can show it quickly."""
+"""The range of held-out seeds, in a separate module so that commands can show it quickly."""
 
 HELD_OUT_START = 10_000_000
-"""Drawn and rendered pairs with seeds from this one on are never used for training."""
+"""First held-out seed: drawn and rendered pairs with this or a larger seed are never used for training."""

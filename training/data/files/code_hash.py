@@ -37,7 +37,7 @@ def _node_text(node: Any) -> str:
     if isinstance(node, ast.Raise):  # a reworded error must not invalidate data sets that take hours to make
         return f"Raise({_node_text(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)})"
     fields = dict(ast.iter_fields(node))
-    # newer versions of Python add fields, which are empty for older code
+    # newer versions of Python add fields, but these are empty for older code
     said = (f"{name}={_node_text(value)}" for name, value in fields.items() if value not in (None, []))
     return f"{type(node).__name__}({','.join(said)})"
 

@@ -30,37 +30,66 @@ class Listing:
         names = sorted(name for name in os.listdir(folder) if name[0] != ".") if folder.is_dir() else []
         self.exists = folder.is_dir()
         """Whether the folder exists."""
-        self._names = {name_key(name): name for name in names}
-        self._stems = {}
+        self.doubts: dict[str, None] = {}
+        """A sentence for each ambiguous name that matches several files; only the first of these files is used."""
+        self._all = set(names)
+        self._names: dict[str, list[str]] = {}
+        self._stems: dict[str, list[str]] = {}
         for name in names:
+            self._names.setdefault(name_key(name), []).append(name)
             stem, ending = os.path.splitext(name_key(name))
             if ending in IMAGE_SUFFIXES:
-                self._stems.setdefault(stem, name)
+                self._stems.setdefault(stem, []).append(name)
 
     def pictures(self) -> list[str]:
         """Sorted names of all images."""
-        return sorted(self._stems.values())
+        return sorted(name for names in self._stems.values() for name in names)
+
+    def stems(self) -> list[str]:
+        """Sorted names of all images without suffixes, each listed once."""
+        return sorted({os.path.splitext(names[0])[0] for names in self._stems.values()})
 
     def find(self, *names: str) -> Path | None:
         """The first of these files that exists, ignoring case; an image may have the suffix of another image format."""
         for name in names:
+            if name in self._all:
+                return self.folder / name
             key = name_key(name)
             stem, ending = os.path.splitext(key)
-            found = self._names.get(key)
-            if found is None and ending in IMAGE_SUFFIXES:
-                found = self._stems.get(stem)
+            found = self._names.get(key) or (self._stems.get(stem) if ending in IMAGE_SUFFIXES else None)
             if found is not None:
-                return self.folder / found
+                return self._first(found)
         return None
+
+    def has_image(self, stem: str) -> bool:
+        """Whether an image has this name without suffix."""
+        return name_key(stem) in self._stems
+
+    def image(self, *stems: str) -> Path | None:
+        """The image with one of these names (without suffix), ignoring case; the first one if there are several."""
+        found = [name for stem in stems for name in self._stems.get(name_key(stem), ())]
+        return self._first(found) if found else None
+
+    def _first(self, names: list[str]) -> Path:
+        if len(names) > 1:
+            self.doubts[f"{self.folder} has {' and '.join(names)} for the same pair: keep one of them."] = None
+        return self.folder / names[0]
 
     def path(self, *names: str) -> Path:
         """Like `find`, but returns the expected path of the first name if none exists."""
         return self.find(*names) or self.folder / names[0]
 
 
+def doubts_of(*listings: Listing | None) -> list[str]:
+    """Sentences about ambiguous file names in these folders."""
+    return [sentence for listing in listings if listing is not None for sentence in listing.doubts]
+
+
 def read_bytes(path: Path) -> bytes:
-    """A file's content; raises IGRError if it is missing or cannot be read."""
+    """A file's content; raises IGRError if it is missing, a pipe or a folder, or cannot be read."""
     try:
+        if path.exists() and not path.is_file():  # reading from a pipe could block forever
+            raise IGRError(f"{path} is not a file: copy the file again, or exclude its pair.")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise IGRError(f"{path} does not exist: copy the file again, or exclude its pair.") from error
@@ -141,7 +170,7 @@ def read_pair_list(path: Path) -> list[tuple[str, ...]]:
         words = tuple(line.split())
         if len(words) not in (2, 3):
             raise IGRError(
-                f"{path}, line {number} has {len(words)} entries: write PERSON GARMENT, and optionally a category."
+                f"{path}, line {number}, has {len(words)} entries: write PERSON GARMENT, and optionally a category."
             )
         pairs.append(words)
     return pairs

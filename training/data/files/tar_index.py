@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
-import re
+import os
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import IO, Any
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
-from igr_core.storage import remote
+from igr_core.storage import local_path, remote
 
+from ...base.files import check_regular
 from .images import read_json
+from .tar_headers import Member, read_members
 
 INDEX_ENDING = ".index.json"
 """Suffix of the index file beside a tar; with an index, the tar need not be scanned."""
+PIECES, _PIECE = 16, 4096
+"""Number of parts of a tar that are hashed for its index, and the length of each in bytes."""
 _BLOCK = 1 << 16
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
-MAX_SHARDS = 100_000
-"""Maximum number of tars that a pattern with braces may name."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TarIndex:
             if place is not None:
                 data = place[0].cat_file(place[1], start=offset, end=offset + size)
             else:
-                with Path(self.url).open("rb") as file:
+                with local_path(self.url).open("rb") as file:
                     file.seek(offset)
                     data = file.read(size)
         except (OSError, ValueError) as error:
@@ -58,38 +58,23 @@ class TarIndex:
         return data
 
 
-def expand_braces(pattern: str) -> list[str]:
-    """Expand `shard-{000..009}.tar` and `{a,b}.tar` to names, in order; leading zeros are kept.
-
-    Raises IGRError for more than MAX_SHARDS names.
-    """
-    pieces = _BRACES.split(pattern)
-    choices = [_choices(piece, pattern) if place % 2 else [piece] for place, piece in enumerate(pieces)]
-    _check_count(math.prod(map(len, choices)), pattern)
-    return ["".join(words) for words in product(*choices)]
-
-
-def shard_urls(shards: str) -> list[str]:
-    """Paths or URLs of the tars in a folder, of one tar, or of a pattern with braces; raises IGRError if none exist."""
-    if "://" not in shards and Path(shards).is_dir():
-        found = [str(path) for path in sorted(Path(shards).glob("*.tar"))]
-        if not found:
-            raise IGRError(
-                f"{shards} contains no tars: use the folder that contains the shards, or SHARD-{{000000..000009}}.tar."
-            )
-        return found
-    return expand_braces(shards)
-
-
 def index_tar(url: str) -> TarIndex:
-    """Index a tar from its headers, or read its index file.
+    """Index a tar from its index file, or from its headers if the index file is missing or belongs to another tar.
 
-    Raises IGRError if the file is missing, truncated or not a tar.
+    Raises IGRError if the file is missing, a pipe, truncated or not a tar.
     """
     size = _size(url)
-    beside = _read_index(url, size)
-    if beside is not None:
+    beside, fits = _read_index(url, size)
+    if beside is not None and fits:
         return beside
+    found = scan_tar(url, size)
+    if beside is not None:
+        _check_whole(found, beside)
+    return found
+
+
+def scan_tar(url: str, size: int) -> TarIndex:
+    """Index a tar of `size` bytes from its headers, ignoring its index file; raises IGRError as index_tar does."""
     with _open(url) as file:
         return read_headers(file, size, url)
 
@@ -97,55 +82,51 @@ def index_tar(url: str) -> TarIndex:
 def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
     """Index an open tar of `size` bytes from its headers; `url` is its name in messages."""
     index = TarIndex(url)
+    members = read_members(file, size, url)
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                if member.isfile():
-                    if member.offset_data + member.size > size:
-                        raise IGRError(f"{url} is truncated within {member.name}: copy the tar again.")
-                    _note(index, tar, member)
-            file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops here without an error
-                raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy the tar again.")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise IGRError(
-            f"{url} is not a readable tar ({error}): copy the tar again; it must not be compressed."
-        ) from error
+        for member in members:
+            _note(index, file, member)
+    except OSError as error:
+        raise _unopened(url, error) from error
     if not index.samples:
         raise IGRError(f"{url} contains no samples: a sample is KEY.person.jpg, KEY.mask.png, KEY.json and so on.")
     return index
 
 
 def write_index(path: Path) -> None:
-    """Write the index file of a local tar."""
+    """Write the index file of a local tar, replacing any existing index file."""
+    size = path.stat().st_size
+    index = scan_tar(str(path), size)
+    with path.open("rb") as file:
+        content = index_bytes(index, size, lambda at, length: _read_at(file, at, length))
     with atomic_file(path.with_name(path.name + INDEX_ENDING)) as temporary:
-        temporary.write_bytes(index_bytes(index_tar(str(path)), path.stat().st_size))
+        temporary.write_bytes(content)
 
 
-def index_bytes(index: TarIndex, size: int) -> bytes:
-    """Content of the index file for a tar of `size` bytes."""
-    return json.dumps({"size": size, "samples": index.samples, "labels": index.labels}).encode()
+def index_bytes(index: TarIndex, size: int, read: Callable[[int, int], bytes]) -> bytes:
+    """Content of the index file for a tar of `size` bytes; `read` returns the bytes at an offset."""
+    pieces = sample_of(size, read)
+    return json.dumps({"size": size, "pieces": pieces, "samples": index.samples, "labels": index.labels}).encode()
 
 
-def _choices(text: str, pattern: str) -> list[str]:
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        if "," not in text:
-            raise IGRError(f"{pattern}: {{{text}}} is not a valid pattern: write {{000000..000009}} or {{a,b}}.")
-        return text.split(",")
-    first, last = match.groups()
-    if int(last) < int(first):
-        raise IGRError(f"{pattern}: {{{text}}} counts down: write the smaller number first.")
-    _check_count(int(last) - int(first) + 1, pattern)
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+def sample_of(size: int, read: Callable[[int, int], bytes]) -> str:
+    """Hash of PIECES parts spread over a tar; unlike the modification time, it is the same for every copy."""
+    digest = hashlib.sha256()
+    for at in _piece_places(size):
+        digest.update(read(at, _PIECE))
+    return digest.hexdigest()
 
 
-def _check_count(count: int, pattern: str) -> None:
-    if count > MAX_SHARDS:
-        raise IGRError(f"{pattern} expands to {count:,} tar files: use at most {MAX_SHARDS:,}.")
+def _piece_places(size: int) -> list[int]:
+    return [max(0, size - _PIECE) * number // (PIECES - 1) for number in range(PIECES)]
 
 
-def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+def _read_at(file: IO[bytes], at: int, length: int) -> bytes:
+    file.seek(at)
+    return file.read(length)
+
+
+def _note(index: TarIndex, file: IO[bytes], member: Member) -> None:
     folder, _, name = member.name.removeprefix("./").rpartition("/")
     stem, _, ending = name.partition(".")
     if not stem or not ending:
@@ -154,17 +135,29 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
     sample = index.samples.setdefault(key, {})
     if ending in sample:
         raise IGRError(f"{index.url} contains {key}.{ending} twice: write the shards again.")
-    sample[ending] = (member.offset_data, member.size)
+    sample[ending] = (member.offset, member.size)
     if ending == "json":
-        file = tar.extractfile(member)
-        label = read_json(file.read() if file else b"", f"{index.url}:{key}.json")
+        label = read_json(_read_at(file, member.offset, member.size), f"{index.url}:{key}.json")
         if not isinstance(label, dict):
             raise IGRError(f'{index.url}:{key}.json must be a mapping such as {{"category": "upper"}}.')
         index.labels[key] = {name: value for name, value in label.items() if name != "keypoints"}
 
 
-def _read_index(url: str, size: int) -> TarIndex | None:
-    """Read a tar's index file; None if there is none or it is damaged.
+def _check_whole(found: TarIndex, beside: TarIndex) -> None:
+    """Raise IGRError if the tar only has the first members of its index, as after an interrupted download."""
+    members, wanted = (
+        {(key, ending, *place) for key, endings in one.samples.items() for ending, place in endings.items()}
+        for one in (found, beside)
+    )
+    if members < wanted:
+        raise IGRError(
+            f"{found.url} is damaged, because {len(wanted - members):,} of the {len(wanted):,} members in its index "
+            f"are missing: copy the tar again, or delete {found.url}{INDEX_ENDING} if the tar was replaced."
+        )
+
+
+def _read_index(url: str, size: int) -> tuple[TarIndex | None, bool]:
+    """Return a tar's index, or None if the index file is missing or damaged, and whether it belongs to this tar.
 
     Raises IGRError if the index was made for a tar of a different size.
     """
@@ -178,13 +171,56 @@ def _read_index(url: str, size: int) -> TarIndex | None:
         }
         labels = {key: dict(label) for key, label in content["labels"].items()}
     except (IGRError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return None
+        return None, False
     if made_for != size:
         raise IGRError(
-            f"{url} has {size} bytes, but its index was made for a tar of {made_for} bytes: copy the tar again, "
+            f"{url} is {size} bytes, but its index was made for a tar of {made_for} bytes: copy the tar again, "
             f"or delete {url}{INDEX_ENDING} if the tar was replaced."
         )
-    return TarIndex(url, samples, labels)
+    found = TarIndex(url, samples, labels)
+    pieces = content.get("pieces")
+    return found, _fits_headers(found) if pieces is None else pieces == _sample_at(url, size)
+
+
+def _sample_at(url: str, size: int) -> str:
+    """sample_of the tar at a path or URL."""
+    places = _piece_places(size)
+    parts = _ranges(url, [(at, min(_PIECE, size - at)) for at in places])
+    read = dict(zip(places, parts, strict=True))
+    return sample_of(size, lambda at, _: read[at])
+
+
+def _fits_headers(index: TarIndex) -> bool:
+    """Whether some of the tar's headers match an index from an earlier version, which has no `pieces` to compare."""
+    members = [(f"{key}.{ending}", *at) for key, endings in index.samples.items() for ending, at in endings.items()]
+    spread = [members[number * (len(members) - 1) // (PIECES - 1)] for number in range(PIECES)] if members else []
+    if any(at < tarfile.BLOCKSIZE for _, at, _ in spread):
+        return False
+    blocks = _ranges(index.url, [(at - tarfile.BLOCKSIZE, tarfile.BLOCKSIZE) for _, at, _ in spread])
+    return all(_is_header_of(block, name, size) for block, (name, _, size) in zip(blocks, spread, strict=True))
+
+
+def _is_header_of(block: bytes, name: str, size: int) -> bool:
+    try:
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    if len(os.fsencode(name)) >= tarfile.LENGTH_NAME:  # the full name is in a separate header
+        return header.size == size
+    return (header.size, header.name.removeprefix("./").casefold()) == (size, name.casefold())
+
+
+def _ranges(url: str, places: list[tuple[int, int]]) -> list[bytes]:
+    """Bytes at some offsets and lengths of a local or remote file; parts of remote files are fetched concurrently."""
+    place = remote(url)
+    if place is None:
+        with _open(url) as file:
+            return [_read_at(file, at, length) for at, length in places]
+    starts, ends = [at for at, _ in places], [at + length for at, length in places]
+    try:
+        return list(place[0].cat_ranges([place[1]] * len(places), starts, ends))
+    except (OSError, ValueError) as error:
+        raise _unopened(url, error) from error
 
 
 def _place(at: Any, length: Any, size: int) -> tuple[int, int]:
@@ -196,8 +232,10 @@ def _place(at: Any, length: Any, size: int) -> tuple[int, int]:
 
 def _size(url: str) -> int:
     place = remote(url)
+    if place is None and os.path.exists(local_path(url)):
+        check_regular(local_path(url), "choose a tar file")
     try:
-        return Path(url).stat().st_size if place is None else int(place[0].size(place[1]))
+        return local_path(url).stat().st_size if place is None else int(place[0].size(place[1]))
     except (OSError, ValueError, TypeError) as error:
         raise _unopened(url, error) from error
 
@@ -205,7 +243,7 @@ def _size(url: str) -> int:
 def _open(url: str) -> IO[bytes]:
     place = remote(url)
     try:
-        return Path(url).open("rb") if place is None else place[0].open(place[1], "rb", block_size=_BLOCK)
+        return local_path(url).open("rb") if place is None else place[0].open(place[1], "rb", block_size=_BLOCK)
     except (OSError, ValueError) as error:
         raise _unopened(url, error) from error
 

@@ -10,7 +10,7 @@ from igr_core.model.config import CATEGORIES
 
 from ..contract.pairs import MaskKind, PairEntry
 from ..contract.parsing import ATR
-from ..files.images import Listing, read_pair_list
+from ..files.images import Listing, doubts_of, read_pair_list
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"upper": "upper_body", "lower": "lower_body", "full": "dresses"}
@@ -47,13 +47,15 @@ class DressCode(FilePairs):
             raise IGRError(f"DressCode has no split {split!r}: choose train or test.")
         kind = found_mask_kind(mask, "garment", mask_folder, title)
         if kind == "agnostic":
-            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or set mask_folder.")
-        entries, files = [], []
+            raise IGRError(f"{title} has no published agnostic masks: set mask to garment, or set mask_folder.")
+        entries, files, doubts = [], [], []
         for category in (name for name in FOLDERS if name in categories):
             pairs = _listed(root, FOLDERS[category], split)
             entries += [PairEntry(f"{split}/{FOLDERS[category]}/{Path(person).stem}", category) for person, _ in pairs]
-            files += _found(root, FOLDERS[category], pairs, kind, mask_folder)
-        super().__init__(title, entries, files, kind)
+            found, unclear = _found(root, FOLDERS[category], pairs, kind, mask_folder)
+            files += found
+            doubts += unclear
+        super().__init__(title, entries, files, kind, unlisted=doubts)
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
         """x, y, score and index of each joint; coordinates of at most 1 mean that the joint was not detected."""
@@ -63,7 +65,8 @@ class DressCode(FilePairs):
 
 def _found(
     root: Path, folder: str, pairs: list[tuple[str, str]], kind: MaskKind, mask_folder: str | None
-) -> list[PairFiles]:
+) -> tuple[list[PairFiles], list[str]]:
+    """Return the files of each pair, and a sentence for each ambiguous file name."""
     part = root / folder
     pictures, maps, joints = (Listing(part / name) for name in ("images", "label_maps", "keypoints"))
     if not pictures.exists:
@@ -84,11 +87,12 @@ def _found(
                 keypoints=joints.find(f"{number}_2.json"),
             )
         )
-    return found
+    return found, doubts_of(pictures, maps, joints, masks)
 
 
 def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
-    """Photo and garment of a category's pairs, from its own pair file or from the root's, which has a third column."""
+    """Photo and garment of a category's pairs, from its own pair file, or from the root's, whose third column is the
+    category."""
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:

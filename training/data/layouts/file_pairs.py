@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -53,7 +54,8 @@ class FilePairs(PairSource):
         left_out: Sequence[str] = (),
         unlisted: Sequence[str] = (),
     ) -> None:
-        """`left_out` names pairs skipped as duplicates or leaks; `unlisted` contains a sentence per unlisted file."""
+        """`left_out` names pairs that are skipped as duplicates or leaks; `unlisted` contains sentences about unlisted
+        and ambiguous files."""
         super().__init__(title, entries)
         self.files = tuple(files)
         """Paths of each pair."""
@@ -68,6 +70,13 @@ class FilePairs(PairSource):
         mask = files.parsing if self.mask_kind == "garment" else files.mask
         needed = [path for path in (files.person, files.garment, mask) if path is not None]
         return [str(path) for path in needed if not path.exists()]
+
+    def content(self, index: int) -> str:
+        digest = hashlib.sha256(self.mask_kind.encode())
+        for name, path in vars(self.files[index]).items():
+            data = read_bytes(path) if path is not None and path.exists() else b""
+            digest.update(f"{name} {len(data)} ".encode() + data)
+        return digest.hexdigest()
 
     def photo_name(self, index: int) -> str:
         return self.files[index].person.stem
@@ -149,9 +158,14 @@ def find_mask_folder(root: Path, part: str, folder: str) -> Path:
     raise IGRError(f"Mask folder {folder} was not found (tried {', '.join(map(str, tried))}): correct mask_folder.")
 
 
-def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
-    """The mask of a photo, STEM_mask.png or STEM.png; if neither exists, the path that would be STEM + ending."""
-    return masks.find(f"{stem}_mask.png", f"{stem}.png") or masks.folder / f"{stem}{ending}"
+def find_mask(masks: Listing, stem: str, ending: str = ".png", photos: Collection[str] = ()) -> Path:
+    """The mask of a photo, STEM.png or STEM_mask.png; if neither exists, the missing path STEM + `ending`.
+
+    If both exist, the first is used, and a sentence is added to the listing's `doubts` unless the second is the mask of
+    another photo in `photos` (names without suffixes).
+    """
+    stems = [stem] if f"{stem}_mask" in photos and masks.has_image(stem) else [stem, f"{stem}_mask"]
+    return masks.image(*stems) or masks.folder / f"{stem}{ending}"
 
 
 def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title: str) -> MaskKind:
@@ -160,14 +174,16 @@ def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")
     if kind == "file" and not mask_folder:
-        raise IGRError(f"{title} has mask set to file, which needs a folder: set mask_folder.")
+        raise IGRError(f"With mask set to file, {title} needs a mask folder: set mask_folder.")
     if kind != "file" and mask_folder:
-        raise IGRError(f"{title}: mask_folder does not work with mask {kind}: choose mask file, or omit mask_folder.")
+        raise IGRError(
+            f"With mask set to {kind}, {title} cannot use mask_folder: set mask to file, or omit mask_folder."
+        )
     return cast(MaskKind, kind)
 
 
 def checked_points(points: object, width: int, name: str) -> list[list[float]]:
-    """25 or 18 rows of `width` numbers from a flat or nested list; raises IGRError that names the file otherwise."""
+    """25 or 18 rows of `width` numbers from a flat or nested list; otherwise raises IGRError naming the file."""
     flat = points
     if isinstance(points, list) and points and isinstance(points[0], list):
         flat = [value for row in points for value in (row if isinstance(row, list) else [math.nan])]

@@ -9,14 +9,14 @@ from igr_core.model.config import CATEGORIES
 from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
-from ..files.images import Listing, read_table
+from ..files.images import Listing, doubts_of, read_table
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 
 
 class PlainFolder(FilePairs):
     """`person/NAME.jpg`, `garment/NAME.jpg`, `mask/NAME.png` (or NAME_mask.png), and lines NAME,CATEGORY.
 
-    Without a folder `garment`, the pairs can be used to restore garments, but not for training. A folder with `train/`
+    Without a `garment` folder, the pairs can be used to restore garments, but not for training. A folder with `train/`
     and `test/` has these splits; any other folder is a single set, which is used for every split.
     """
 
@@ -44,9 +44,9 @@ class PlainFolder(FilePairs):
             entries.append(PairEntry(stem, category))
             files.append(
                 PairFiles(
-                    person=persons.path(name if name != stem else f"{name}.jpg"),
-                    garment=garments.path(f"{stem}.jpg") if garments.exists else None,
-                    mask=find_mask(masks, stem),
+                    person=persons.path(name) if name != stem else _image(persons, stem),
+                    garment=_image(garments, stem) if garments.exists else None,
+                    mask=find_mask(masks, stem, photos=categories),
                 )
             )
         listed = {files_of.person.name for files_of in files}
@@ -55,7 +55,12 @@ class PlainFolder(FilePairs):
             for name in persons.pictures()
             if name not in listed
         ]
+        unlisted = [*doubts_of(persons, garments, masks), *unlisted]
         super().__init__(title, entries, files, "file", unlisted=unlisted)
+
+
+def _image(images: Listing, stem: str) -> Path:
+    return images.image(stem) or images.folder / f"{stem}.jpg"
 
 
 def _categories(path: Path) -> dict[str, tuple[str, str]]:

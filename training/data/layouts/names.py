@@ -1,4 +1,4 @@
-"""Names of the layouts, in a module of their own so that commands can list them quickly."""
+"""Names of the layouts, in a separate module so that commands can list them quickly."""
 
 from typing import Literal
 
@@ -12,4 +12,4 @@ LAYOUTS = {
     "tars": "WebDataset shards (*.tar)",
     "rendered": "rendered records (records-*.tar)",
 }
-"""Layouts on disk, with the files by which they are recognised."""
+"""Layouts on disk, with the files that identify them."""

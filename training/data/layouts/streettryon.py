@@ -13,7 +13,7 @@ from igr_core.errors import IGRError
 
 from ..contract.pairs import PairEntry
 from ..contract.parsing import ATR, read_labels
-from ..files.images import Listing, decode, read_bytes, read_lines
+from ..files.images import Listing, decode, doubts_of, read_bytes, read_lines
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"train": "train", "test": "validation"}
@@ -47,7 +47,7 @@ class StreetTryOn(FilePairs):
             raise IGRError(f"StreetTryOn has no split {split!r}: choose train or test (its folder validation).")
         kind = found_mask_kind(mask, "garment", mask_folder, title)
         if kind == "agnostic":
-            raise IGRError(f"{title} has no published agnostic masks: choose mask garment, or set mask_folder.")
+            raise IGRError(f"{title} has no published agnostic masks: set mask to garment, or set mask_folder.")
         folder = FOLDERS[split]
         photos, maps = Listing(root / folder / "image"), Listing(root / folder / "segm_atr_labels")
         for listing in (photos, maps):
@@ -63,7 +63,7 @@ class StreetTryOn(FilePairs):
                 entries.append(PairEntry(f"{folder}/{stem}/{category}", category))
                 mask_file = find_mask(masks, stem) if masks else None
                 files.append(PairFiles(photos.path(name), mask=mask_file, parsing=path))
-        super().__init__(title, entries, files, kind)
+        super().__init__(title, entries, files, kind, unlisted=doubts_of(photos, maps, masks))
 
     @property
     def has_garments(self) -> bool:
@@ -74,7 +74,7 @@ def _listed(root: Path, folder: str, photos: Listing) -> list[str]:
     """Photos in the published list, or all photos if the list was not copied."""
     path = root / "annotations" / f"{folder}_image_list.txt"
     if not path.is_file():
-        return photos.pictures()
+        return [path.name for path in map(photos.image, photos.stems()) if path is not None]
     return list(dict.fromkeys(line for _, line in read_lines(path)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated
 
@@ -98,6 +98,12 @@ class SyntheticPairs(PairSource):
 
     def garment_cover(self, index: int) -> Image.Image:
         return self._pair(index).garment_silhouette.copy()
+
+    def content(self, index: int) -> str:
+        from ..caches.drawn import fingerprint
+
+        made_with = replace(self.config, start=0, count=0, correspondence=False)
+        return f"{fingerprint()} {self.seeds[index]} {made_with} {self._agnostic}"
 
     def correspondence(self, index: int) -> np.ndarray | None:
         """(h, w, 2) float32 for the pixels of `garment`; None unless enabled in the config."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,14 @@ from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
 from ..contract.parsing import TABLES, Parsing
 from ..files.images import mask_of, parsing_of, photo_of, read_json, size_of
-from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
+from ..files.tar_index import TarIndex, index_tar, write_index
+from ..files.tar_names import compressed_in, shard_urls, tars_in
 
 JPEG_QUALITY = 95
 """JPEG quality of photos and garments when they are written; colour is not subsampled."""
+
+PACKED_FROM = "packed_from"
+"""Entry in a sample's JSON that lets a later run detect that the pair has changed."""
 
 
 class TarPairs(PairSource):
@@ -56,12 +62,27 @@ class TarPairs(PairSource):
                 if entry.category in categories:
                     entries.append(entry)
                     self._places.append((index, key))
-        self._has_garments = all(_member(index, key, "garment") for index, key in self._places)
+        self._has_garments = any(_member(index, key, "garment") for index, key in self._places)
+        if "://" not in shards:
+            self.unlisted = tuple(compressed_in(Path(shards)))
         super().__init__(f"the shards {shards}", entries)
 
     @property
     def has_garments(self) -> bool:
         return self._has_garments
+
+    def missing(self, index: int) -> list[str]:
+        tar, key = self._places[index]
+        has_it = not self.has_garments or _member(tar, key, "garment") is not None
+        return [] if has_it else [f"{tar.url}:{key}.garment.jpg"]
+
+    def content(self, index: int) -> str:
+        tar, key = self._places[index]
+        digest = hashlib.sha256()
+        for ending in sorted(tar.samples[key]):
+            data = tar.read(key, ending)
+            digest.update(f"{ending} {len(data)} ".encode() + data)
+        return digest.hexdigest()
 
     def person(self, index: int) -> Image.Image:
         return photo_of(*self._read(index, "person"))
@@ -70,7 +91,7 @@ class TarPairs(PairSource):
         return mask_of(*self._read(index, "mask"), size_of(*self._read(index, "person")))
 
     def garment(self, index: int) -> Image.Image:
-        if _member(*self._places[index], "garment") is None:
+        if not self.has_garments:
             return super().garment(index)
         return photo_of(*self._read(index, "garment"))
 
@@ -108,7 +129,7 @@ class TarPairs(PairSource):
         tar, key = self._places[index]
         ending = _member(tar, key, part)
         if ending is None:
-            raise IGRError(f"{tar.url} has no {part} for {key}: write the shards again.")
+            raise _incomplete(tar, key, part)
         return tar.read(key, ending), f"{tar.url}:{key}.{ending}"
 
     def _label(self, index: int) -> dict[str, Any]:
@@ -116,28 +137,60 @@ class TarPairs(PairSource):
         return tar.labels[key]
 
 
+@dataclass(frozen=True)
+class TarPlan:
+    """The shards to write for a data set."""
+
+    source: PairSource
+    """The data set."""
+    folder: Path
+    """Folder of the shards."""
+    shards: dict[Path, range]
+    """Rows of the data set that each shard contains."""
+    kept: frozenset[Path]
+    """Shards that an earlier run completed."""
+
+
 def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> list[Path]:
     """Write any data set as shards `shard-000000.tar` and so on, each with an index file; returns their paths.
 
-    Complete shards are kept, so that an interrupted run can be resumed. Raises IGRError if two pairs' names
-    differ only in dots, if existing shards contain other pairs, or if a pair cannot be read.
+    Complete shards are kept, so that an interrupted run can be resumed. Raises IGRError as plan_tars does, or if a pair
+    cannot be read.
+    """
+    return write_planned(plan_tars(source, folder, pairs_per_tar))
+
+
+def plan_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> TarPlan:
+    """Plan the shards of a data set; nothing is written.
+
+    Raises IGRError if two pairs' names differ only in dots, or if the folder contains shards of other pairs, shards
+    that were packed with other masks, or shards whose source files have changed since.
     """
     _check_keys(source)
-    make_folder(folder)
-    paths = []
     starts = range(0, len(source), pairs_per_tar)
-    for number, start in enumerate(tqdm(starts, unit="shard", desc=f"packing into {folder}")):
-        path = folder / f"shard-{number:06d}.tar"
-        rows = range(start, min(start + pairs_per_tar, len(source)))
-        if path.exists():
-            _check_kept(path, [source.entries[row].name for row in rows])
-        else:
+    shards = {
+        folder / f"shard-{number:06d}.tar": range(start, min(start + pairs_per_tar, len(source)))
+        for number, start in enumerate(starts)
+    }
+    kept = frozenset(path for path in shards if path.exists())
+    for path in tars_in(folder):
+        if path not in shards:
+            raise IGRError(f"{path} does not belong to these pairs: delete it, or pack into an empty folder.")
+    for path in sorted(kept):
+        _check_kept(path, source, shards[path])
+    return TarPlan(source, folder, shards, kept)
+
+
+def write_planned(plan: TarPlan) -> list[Path]:
+    """Write the shards of a plan that do not exist yet; returns the paths of all of its shards."""
+    make_folder(plan.folder)
+    for path, rows in tqdm(plan.shards.items(), unit="shard", desc=f"packing into {plan.folder}"):
+        if path not in plan.kept:
             with atomic_file(path) as temporary, tarfile.open(temporary, "w") as tar:
                 for row in rows:
-                    _add_sample(tar, source, row)
+                    _add_sample(tar, plan.source, row)
         write_index(path)
-        paths.append(path)
-    return paths
+    return list(plan.shards)
 
 
 def _entry(index: TarIndex, key: str) -> PairEntry:
@@ -146,8 +199,13 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
         raise IGRError(f'{index.url}: {key}.json must exist and contain {{"category": "upper"}}, lower or full.')
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
-            raise IGRError(f"{index.url} has no {part} for {key}: write the shards again.")
+            raise _incomplete(index, key, part)
     return PairEntry(one_line(str(label.get("name", key))), label["category"])
+
+
+def _incomplete(index: TarIndex, key: str, part: str) -> IGRError:
+    ending = f"{part}.{'png' if part == 'mask' else 'jpg'}"
+    return IGRError(f"{index.url}: {key} has no {part}: add {key}.{ending}, or write the shard without {key}.")
 
 
 def _joint(numbers: Sequence[Any]) -> Joint:
@@ -166,7 +224,7 @@ def _member(index: TarIndex, key: str, part: str) -> str | None:
 
 def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:
     entry, parsing, joints = source.entries[row], source.parsing(row), source.keypoints(row)
-    label: dict[str, Any] = {"category": entry.category, "name": entry.name}
+    label: dict[str, Any] = {"category": entry.category, "name": entry.name, PACKED_FROM: _packed_from(source, row)}
     if joints is not None:
         label["keypoints"] = {name: [one.x, one.y, one.confidence] for name, one in joints.joints.items()}
     if parsing is not None:
@@ -201,10 +259,25 @@ def _check_keys(source: PairSource) -> None:
             raise IGRError(f"{entry.name} and {other} differ only in dots, which shards replace: rename one of them.")
 
 
-def _check_kept(path: Path, names: list[str]) -> None:
-    labels = index_tar(str(path)).labels
-    if [label.get("name") for label in labels.values()] != names:
-        raise IGRError(f"{path} already exists with other pairs: pack into an empty folder.")
+def _packed_from(source: PairSource, row: int) -> str:
+    """Hash of everything that a pair is packed from."""
+    described = f"{source.entries[row].category} {source.has_garments} {source.content(row)}"
+    return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _check_kept(path: Path, source: PairSource, rows: range) -> None:
+    """Raise IGRError unless an existing shard has the content that would be packed now."""
+    labels = list(index_tar(str(path)).labels.values())
+    if [label.get("name") for label in labels] != [source.entries[row].name for row in rows]:
+        raise IGRError(f"{path} already exists with other pairs: delete it, or pack into an empty folder.")
+    for label, row in zip(labels, rows, strict=True):
+        if PACKED_FROM not in label:
+            raise IGRError(f"{path} does not record what it was packed from: delete it, or pack into an empty folder.")
+        if label[PACKED_FROM] != _packed_from(source, row):
+            raise IGRError(
+                f"{path} was packed with other options, or before a file of {source.entries[row].name} was changed: "
+                "delete it, or pack into an empty folder."
+            )
 
 
 def _jpeg(image: Image.Image) -> bytes:

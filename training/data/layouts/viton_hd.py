@@ -8,7 +8,7 @@ from igr_core.errors import IGRError
 
 from ..contract.pairs import PairEntry
 from ..contract.parsing import LIP
-from ..files.images import Listing, read_pair_list
+from ..files.images import Listing, doubts_of, read_pair_list
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 from .leaks import VITON_HD_LEFT_OUT
 
@@ -66,7 +66,8 @@ class VitonHD(FilePairs):
             for name, stem in ((name, Path(name).stem) for name in names)
         ]
         entries = [PairEntry(f"{split}/{Path(name).stem}", "upper") for name in names]
-        super().__init__(title, entries, files, kind, left_out)
+        doubts = doubts_of(persons, garments, masks, parsing, joints, covers)
+        super().__init__(title, entries, files, kind, left_out, doubts)
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
         """The person that OpenPose detected with the highest confidence."""
@@ -102,6 +103,6 @@ def _check_folders(part: Path, masks: Listing | None, parsing: Listing | None) -
         if not (part / name).is_dir():
             raise IGRError(f"{part / name} does not exist: unpack VITON-HD so that it contains image/ and cloth/.")
     if masks is not None and not masks.exists:
-        raise IGRError(f"{masks.folder} does not exist: choose mask garment (from image-parse-v3), or set mask_folder.")
+        raise IGRError(f"{masks.folder} does not exist: set mask to garment (from image-parse-v3), or set mask_folder.")
     if parsing is not None and not parsing.exists:
-        raise IGRError(f"{parsing.folder} does not exist: choose mask agnostic, or set mask_folder.")
+        raise IGRError(f"{parsing.folder} does not exist: set mask to agnostic, or set mask_folder.")

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from igr_core.errors import IGRError
+from igr_core.text import counted
 
 from ..contract.seeds import HELD_OUT_START
 from .base.views import View
@@ -25,7 +26,7 @@ from .records.shards import RecordShards
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Quantiles of the differences in the report."""
 WITHIN = 2
-"""Width in pixels of the visible area's rim; differences in the rim are reported separately."""
+"""Width in pixels of the rim of the visible area; differences within this rim are reported separately."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Difference:
 
 
 def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
-    """Warp a dressed photo onto its product shot with the correspondence, and compare the two without lighting.
+    """Warp a dressed photo onto its product shot using the correspondence, and compare the two without lighting.
 
-    Both are composed without a lens, with light 1 and no gloss, and converted to sRGB levels. The photo is sampled
-    bilinearly. Only pixels that the correspondence marks as visible count.
+    Both are composed without camera effects, under uniform light of 1 and without gloss, and converted to sRGB levels.
+    The photo is sampled bilinearly. Only pixels that the correspondence marks as visible count.
     """
     dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)
     taken = record.photos[photo]
@@ -65,10 +66,10 @@ def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
 
 
 def agreement(records: str, pairs: int, worst: int) -> Iterator[str]:
-    """Lines of a report on `pairs` pairs from rendered records; ends with the `worst` pairs, which differ most."""
+    """Yield the lines of a report on `pairs` rendered pairs, ending with the `worst` pairs that differ most."""
     found = _differences(RecordShards(records), pairs)
     levels = np.concatenate([one.levels for one in found])
-    yield f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}"
+    yield f"{counted(len(found), 'pair')}, {counted(len(levels), 'pixel')}; quantiles {QUANTILES}"
     yield _row("pixels", levels)
     yield _row("pixels inside", np.concatenate([one.levels[one.inner] for one in found]))
     yield _row("pixels at edges", np.concatenate([one.levels[~one.inner] for one in found]))

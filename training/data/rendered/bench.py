@@ -17,15 +17,15 @@ from .records.record import Record, from_members, to_members
 STAGES = ("body", "tailor", "drape", "render", "encode", "decode", "dress", "textures", "shading", "lens")
 """Stages in order of execution; other measured stages are listed after them."""
 DRESSING = ("dress", "textures", "shading", "lens")
-"""Stages of dressing a photo and its product shot; the first counts the time outside the others."""
+"""Stages of dressing a photo and its product shot; the first covers all time not spent in the others."""
 DRESSINGS = 4
 """Number of times each photo is dressed."""
 
 
 def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
-    """Lines of a report: CPU seconds by stage per garment and per photo, bytes per photo, and peak memory.
+    """Yield the lines of a report: CPU seconds by stage per garment and per photo, bytes per photo, and peak memory.
 
-    Raises IGRError if every attempt at a seed is rejected, or if the extra `render` is not installed.
+    Raises IGRError if every attempt at a seed is rejected, or if the `render` extra is not installed.
     """
     begin = time.process_time()
     _dress(_render(start + garments, settings)[0])
@@ -86,7 +86,7 @@ def _table(seconds: Seconds, garments: int, photos: int) -> str:
     names = [name for name in STAGES if name in seconds] + sorted(set(seconds) - set(STAGES))
     lines = [f"{'stage':<12}{'CPU s / garment':>16}{'CPU s / photo':>16}"]
     for name in names:
-        # every photo is dressed several times, and stored once
+        # every photo is dressed several times, but stored only once
         count = photos * (DRESSINGS if name in DRESSING else 1)
         lines.append(f"{name:<12}{seconds[name] / garments:>16.3f}{seconds[name] / count:>16.3f}")
     return "\n".join(lines)

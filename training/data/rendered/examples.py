@@ -21,7 +21,7 @@ PHOTOS = {
     "full": (10_003_025, 0),
     "outfit": (10_003_024, 0),
 }
-"""Seed and photo of each example, chosen by hand: clothes of several kinds, on people that no model was trained on."""
+"""Seed and photo of each example, chosen by hand to show several kinds of clothes; no model was trained on them."""
 SIZE = (576, 768)
 """Width and height of the photos in pixels."""
 QUALITY = 92
@@ -35,7 +35,7 @@ def write_examples(out: Path) -> list[Path]:
 
     Raises IGRError if a photo cannot be rendered.
     """
-    pairs = {name: render_example(name) for name in PHOTOS}  # rendered before the first file is replaced
+    pairs = {name: render_example(name) for name in PHOTOS}  # render everything before replacing the first file
     make_folder(out)
     paths = []
     for name, pair in pairs.items():

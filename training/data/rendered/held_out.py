@@ -26,7 +26,7 @@ FILE = "held-out.tar"
 SIZE = (192, 256)
 """Width and height in pixels of the set's images."""
 FLOW_SCALE = 8
-"""Side in garment pixels of the block that each entry of the correspondence covers."""
+"""Side, in garment pixels, of the block covered by each entry of the correspondence."""
 QUALITY = 88
 """JPEG quality."""
 SETTINGS = RenderSettings(photos=1, held_out=True)
@@ -51,7 +51,7 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
         if wanted > 2 * count:
             raise IGRError(
                 f"More than half of the held-out garments in {records} could not be rendered: see the rejection counts "
-                "printed above."
+                "above."
             )
     source = RenderedPairs(records, split="test")
     samples = [(source.entries[index].name.replace("/", "-"), _members(source, index)) for index in range(count)]

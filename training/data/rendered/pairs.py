@@ -1,4 +1,4 @@
-"""Second stage: dress rendered records, which yields pairs with the drawn generator's interface."""
+"""Second stage: dress rendered records to obtain pairs with the same interface as drawn pairs."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class RenderedPair(Pair):
 
 
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
-    """Render and dress a seed's pair at `size` = (width, height), 3:4; the same arguments give the same bytes.
+    """Render and dress a seed's pair at `size` (width, height), 3:4; the same arguments give the same bytes.
 
-    Seeds of at least HELD_OUT_START use poses, cuts, words and patterns that training never sees.
+    Seeds from HELD_OUT_START on use poses, cuts, words and patterns that are never used for training.
 
     For several pairs of a garment, or the same geometry in other fabrics, use making.make_record and dress_record.
     """
@@ -63,8 +63,9 @@ def dress_record(
 ) -> RenderedPair:
     """Dress a photo of a record, and its product shot in the same fabric; `dress_seed` selects the fabrics.
 
-    Photos of one record with the same `dress_seed` show the same garment on different people. `held_out` uses only the
-    words and patterns that training never sees. `product` is the result of dress_product for the same arguments.
+    Photos of one record with the same `dress_seed` show the same garment on different people. With `held_out`, only
+    words and patterns that are never used for training appear. `product` is the result of dress_product for the same
+    arguments.
     """
     shot = dress_product(record, dress_seed, held_out) if product is None else product
     with stage("dress"):
@@ -96,7 +97,8 @@ def dress_product(record: Record, dress_seed: int = 0, held_out: bool = False) -
 
 
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
-    """The dress of a photo; all photos of a record share the garment's fabric, but everything else is their own."""
+    """The dress of a photo; all photos of a record share the garment's fabric, and everything else is drawn per
+    photo."""
     cloth = _garment_of(record, dress_seed, held_out)
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.text import counted
 
 from ..contract.seeds import HELD_OUT_START
 from .pairs import RenderedPair, dress_record
@@ -48,7 +49,7 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
     """Write a photo and its product shot in `count` different fabrics."""
     source = RenderedPairs(records, RenderedConfig(keep_defects=True))
     if row >= len(source):
-        raise IGRError(f"{records} contains {len(source)} pairs: choose a smaller number.")
+        raise IGRError(f"{records} contains {counted(len(source), 'pair')}: choose a smaller number.")
     place = source.places[row]
     record = source.shards.read(place.seed)
     held_out = place.seed >= HELD_OUT_START
@@ -60,7 +61,8 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
-    """Write `count` product shots with their photos, most photos first, leaving out the first `first` seeds."""
+    """Write `count` product shots with their photos, those with most photos first; the first `first` seeds are
+    skipped."""
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
     photos = {seed: min(len(source.shards.metadata(seed)["photos"]), MOST_PHOTOS) for seed in seeds}

@@ -1,4 +1,4 @@
-"""Rendered records as a data set; they are dressed on demand, differently for each dress seed."""
+"""Rendered records as a data set; records are dressed on demand, differently for each dress seed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
 """Attributes of a rendered pair to group scores by."""
 LETTERED = ("words", "badge", "number", "words_picture")
-"""Prints that show their words."""
+"""Forms of prints whose words are legible."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,11 @@ class RenderedPairs(PairSource):
         """(H, W, 2) float32: for each pixel of `garment`, x and y of the same point in the photo; NaN where hidden."""
         return self.pair(index).correspondence.copy()
 
+    def content(self, index: int) -> str:
+        from .generating.fingerprints import dress_fingerprint
+
+        return f"{self.shards.stamp} {dress_fingerprint()} {self.places[index]} {self._agnostic}"
+
     def photo_name(self, index: int) -> str:
         """Name of the photo, prefixed with its garment's name because photo names repeat from garment to garment."""
         return self.entries[index].name.replace("/", "_")
@@ -164,13 +169,13 @@ class RenderedPairs(PairSource):
 
 @lru_cache(maxsize=8)
 def _record(shards: RecordShards, seed: int) -> Record:
-    """Cache of the last few records, whose photos are requested one after another."""
+    """Read a record; the last few are cached, because a record's photos are requested one after another."""
     return shards.read(seed)
 
 
 @lru_cache(maxsize=8)
 def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
-    """Cache of the last few product shots, which the photos of a record share."""
+    """Dress a product shot; the last few are cached, because all photos of a record share it."""
     from .pairs import dress_product
 
     return dress_product(_record(shards, seed), dress_seed, held_out=seed >= HELD_OUT_START)
@@ -178,11 +183,11 @@ def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
-    """Cache of the last few pairs, whose images are requested one by one."""
+    """Dress a pair; the last few are cached, because a pair's images are requested one by one."""
     try:
         from .pairs import dress_record
     except ImportError as error:
-        raise IGRError(f"Dressing needs {error.name}: install the extra `render` (pip install '.[render]').") from error
+        raise IGRError(f"Dressing needs {error.name}: install the `render` extra (pip install '.[render]').") from error
     record = _record(shards, place.seed)
     product = _product(shards, place.seed, place.dress_seed)
     return dress_record(record, place.photo, place.dress_seed, place.seed >= HELD_OUT_START, product)
@@ -194,5 +199,5 @@ def _defect(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _garment(place: Place) -> str:
-    """Name of a garment in its fabric, the same for all photos that show it."""
+    """Name of a garment in a particular fabric; the same for all photos that show it."""
     return f"{record_name(place.seed)}/dress-{place.dress_seed}"

@@ -50,7 +50,7 @@ def check_options(size: tuple[int, int], category: str | None = None, defect: st
     """Raise IGRError for options that make_pair does not support."""
     width, height = size
     if width < 24 or width * 4 != height * 3:
-        raise IGRError(f"Pairs of {width}x{height} cannot be drawn: use a 3:4 size such as 192x256 or 384x512.")
+        raise IGRError(f"Pairs cannot be drawn at {width}x{height}: use a 3:4 size such as 192x256 or 384x512.")
     if category not in (None, "upper", "lower", "full"):
         raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
     if defect not in (None, *DEFECTS):
@@ -66,7 +66,7 @@ def make_pair(
     coarse: float = 0.0,
     correspondence: bool = False,
 ) -> Pair:
-    """Draw a seed's pair at `size` = (width, height), 3:4 portrait; the same arguments always give the same bytes.
+    """Draw a seed's pair at `size` (width, height), 3:4 portrait; the same arguments always give the same bytes.
 
     `coarse` is the smallest repeat of the cloth's pattern, as a fraction of the garment's length. It keeps patterns
     coarse enough for a small model at a small size; 0 leaves them as drawn. `correspondence` adds the position in the

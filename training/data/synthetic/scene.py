@@ -17,7 +17,7 @@ FRAMING_SHARES = {"upper": (0.15, 0.4, 0.45), "lower": (0.25, 0.4, 0.35), "full"
 
 @dataclass(frozen=True)
 class Scene:
-    """All random choices for a pair, in unit coordinates; painting only turns them into pixels."""
+    """All random choices for a pair, in unit coordinates; painting involves no further choices."""
 
     seed: int
     garment: Garment

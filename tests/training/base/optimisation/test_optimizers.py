@@ -30,7 +30,7 @@ KINDS = {"adamw": torch.optim.AdamW, "muon": MuonAdamW, "adafactor": torch.optim
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_accelerate_prepares_it_and_states_resume(name: str) -> None:
+def test_accelerate_prepares_the_optimizer_and_its_state_resumes(name: str) -> None:
     model = net()
     optimizer = build_optimizer(model.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
     assert isinstance(optimizer, KINDS[name])
@@ -47,7 +47,7 @@ def test_accelerate_prepares_it_and_states_resume(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_rates_of_the_groups_are_what_steps(name: str) -> None:
+def test_steps_use_the_learning_rates_of_the_param_groups(name: str) -> None:
     model = net()
     optimizer = build_optimizer(model.named_parameters(), name, 1e-2, 2e-2, weight_decay=0.0)  # type: ignore[arg-type]
     before = copy.deepcopy(model.state_dict())
@@ -67,7 +67,7 @@ def test_muon_takes_the_matrices_and_leaves_first_and_last_layers() -> None:
 
 
 def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
-    """Steps update the actual weights, also after a move and with kernels that are not contiguous."""
+    """Steps update the actual weights, even after these were moved, and with kernels that are not contiguous."""
     plain, moved, last = net(), net(), net(channels_last=True)
     optimizers = [build_optimizer(model.named_parameters(), "muon", 1e-2) for model in (plain, moved, last)]
     for weight in moved.parameters():
@@ -96,7 +96,7 @@ def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, 
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     assert again[2].weight.is_contiguous() != after
     for one, two in zip(model.parameters(), again.parameters(), strict=True):
-        one.grad = torch.zeros_like(one)  # so that only the moments move them
+        one.grad = torch.zeros_like(one)  # so that the weights only change because of the moments
         two.grad = torch.zeros_like(two)
     optimizer.step()
     other.step()
@@ -105,8 +105,8 @@ def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, 
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_muon_is_torchs_own_in_another_order(dtype: torch.dtype) -> None:
-    """Many steps from the same gradients differ only by torch's rounding to bfloat16."""
+def test_batched_muon_computes_the_same_as_torchs_own(dtype: torch.dtype) -> None:
+    """After many steps with the same gradients, results differ only by torch's rounding to bfloat16."""
     shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]
     generator = torch.Generator().manual_seed(0)
     plain, batched = ([nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))

@@ -1,4 +1,4 @@
-"""Checkpoints that can be read, but are not what a run wrote: they count as damaged, and the previous one is used."""
+"""Readable checkpoints whose content was not written by a run count as damaged, and the previous one is used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_readable_checkpoint_of_wrong_content_is_skipped(tmp_path: Path, name: str) -> None:
+def test_a_readable_checkpoint_with_wrong_content_is_skipped(tmp_path: Path, name: str) -> None:
     run, newest = two(tmp_path)
     saved = torch.load(newest, weights_only=True)
     CHANGES[name](saved)
@@ -65,7 +65,7 @@ def test_a_checkpoint_without_entries_is_skipped(tmp_path: Path) -> None:
     assert latest_step(run) == 1
 
 
-def test_a_state_that_the_caller_refuses_is_skipped(tmp_path: Path) -> None:
+def test_a_state_that_the_caller_rejects_is_skipped(tmp_path: Path) -> None:
     def check(state: dict[str, Any]) -> None:
         if "average" in state:
             raise DamagedError("not this one")
@@ -76,7 +76,7 @@ def test_a_state_that_the_caller_refuses_is_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "loop of links", "broken link", "pipe"])
-def test_a_name_that_leads_to_no_file_is_set_aside(tmp_path: Path, kind: str) -> None:
+def test_a_checkpoint_that_is_not_a_file_is_set_aside(tmp_path: Path, kind: str) -> None:
     run, newest = two(tmp_path)
     newest.unlink()
     if kind == "folder":
@@ -102,7 +102,7 @@ def test_an_older_folder_among_the_checkpoints_is_set_aside(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["step-²³.pt", "step-٣.pt", "step-.pt", "step-1e3.pt", f"step-{'9' * 50}.pt"])
-def test_files_of_other_names_are_ignored(tmp_path: Path, name: str) -> None:
+def test_files_with_other_names_are_ignored(tmp_path: Path, name: str) -> None:
     run, _ = two(tmp_path)
     (run.checkpoints / name).write_bytes(b"x")
     assert latest_step(run) == 2
@@ -120,7 +120,7 @@ def test_names_inside_a_damaged_checkpoint_are_escaped(tmp_path: Path, caplog: p
     assert r"\x1b[31mEVIL\nb" in record.getMessage() and record.getMessage().isprintable()
 
 
-def test_only_wrong_content_in_every_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+def test_wrong_content_in_every_checkpoint_is_reported_in_one_sentence(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     path = save_checkpoint(run, 1, {})
     torch.save({"step": 1, "state": {}, "random": {}}, path)

@@ -55,7 +55,7 @@ def test_text_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     page, config = tmp_path / "page.md", tmp_path / "config.yaml"
     config.write_bytes("# 5° turned\nsteps: 7\n".encode())
     before = locale.setlocale(locale.LC_CTYPE)
-    locale.setlocale(locale.LC_CTYPE, "C")  # its encoding has neither the sign of degrees nor arrows
+    locale.setlocale(locale.LC_CTYPE, "C")  # the locale's encoding has neither the degree sign nor arrows
     try:
         write_text(page, "5° <!-- evidence:a --><!-- /evidence:a -->")
         fill_markers(page, "a", "SSIM ↑")
@@ -122,7 +122,7 @@ def _flip(path: Path, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["numbers", "pickle", "directory"])
-def test_flipped_bytes_are_noticed(tmp_path: Path, part: str) -> None:
+def test_flipped_bytes_are_detected(tmp_path: Path, part: str) -> None:
     run = RunFolder(tmp_path)
     save_checkpoint(run, 1, {"x": torch.ones(100)})
     _flip(save_checkpoint(run, 2, {"x": torch.full((100,), 7.0)}), part)
@@ -130,7 +130,7 @@ def test_flipped_bytes_are_noticed(tmp_path: Path, part: str) -> None:
     assert found is not None and found.step == 1
 
 
-def test_damaged_checkpoints_are_set_aside_and_replace_no_good_one(tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_set_aside_and_never_replace_a_good_one(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for step in (1, 2, 3):
         save_checkpoint(run, step, {"x": torch.ones(100)}, keep=3)
@@ -161,10 +161,10 @@ def test_a_run_with_only_damaged_checkpoints_stops_and_lists_them(tmp_path: Path
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), MemoryError()])
-def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
+def test_a_checkpoint_that_cannot_be_read_now_is_not_treated_as_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Falling back to an older checkpoint would repeat steps that are already done."""
+    """Falling back to an older checkpoint would repeat steps that have already been taken."""
     run = RunFolder(tmp_path)
     for step in (1, 2):
         save_checkpoint(run, step, {})
@@ -177,7 +177,7 @@ def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
         load_latest(run)
 
 
-def test_damaged_and_doubled_lines_of_the_log_are_skipped(tmp_path: Path) -> None:
+def test_damaged_and_duplicate_lines_of_the_log_are_skipped(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.metrics.write_bytes(
         b"step,metric,value\n1,loss,0.5\n\xff\xfe\x00\n2,lo\n2,loss,0.3\n2,loss,0.25\nx,loss,1\n3,loss,1\n"
@@ -208,7 +208,7 @@ def test_damaged_lines_are_kept_in_a_copy_of_the_log(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == b"step;metric;value\n%d;loss;0,5\n" % number
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_does_not_log_a_step_twice(tmp_path: Path) -> None:
     RunFolder(tmp_path).log(1, {"loss": 0.5})
     run = RunFolder(tmp_path)
     assert load_latest(run) is None
@@ -217,8 +217,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tm
     assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n"
 
 
-def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
-    """Also if the first one was killed; further processes of a run do not lock the folder."""
+def test_only_one_training_run_at_a_time_can_use_a_run_folder(tmp_path: Path) -> None:
+    """The lock is released if the first run is killed; further processes of a run do not lock the folder."""
     script = "import sys, time; from training.base.run.run_folder import RunFolder\n"
     script += "with RunFolder(sys.argv[1]).locked(): print('in', flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -232,7 +232,7 @@ def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
                 patched.setenv(name, value)
             with RunFolder(tmp_path).locked():
                 pass
-            patched.delenv("WORLD_SIZE")  # each process would then take itself for the only one
+            patched.delenv("WORLD_SIZE")  # without this variable, each process would consider itself the only one
             with pytest.raises(IGRError, match="but no WORLD_SIZE"), RunFolder(tmp_path).locked():
                 pass
     finally:
@@ -295,14 +295,14 @@ def test_resume_removes_rows_that_will_be_logged_again(tmp_path: Path) -> None:
     save_checkpoint(run, 1, {})
     run.log(2, {"loss": 0.25})
     with run.metrics.open("a") as handle:
-        handle.write("3,lo")  # a row cut by a kill
+        handle.write("3,lo")  # a row truncated because the process was killed
     load_latest(run)
     run.log(2, {"loss": 0.25})
     run.close()
     assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n2,loss,0.25\n"
 
 
-def test_average_follows_and_swaps() -> None:
+def test_average_follows_the_weights_and_swaps_with_them() -> None:
     layer = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         layer.weight.fill_(0.0)
@@ -348,7 +348,7 @@ class Numbers:
         (".inf", float("inf")),
     ],
 )
-def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, value: float) -> None:
+def test_numbers_are_read_in_all_common_notations(tmp_path: Path, written: str, value: float) -> None:
     """In files and on the command line; also integers where an int is expected."""
     path = tmp_path / "c.yaml"
     path.write_text(f"value: {written}\n")
@@ -362,21 +362,21 @@ def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, 
 
 
 @pytest.mark.parametrize("written", ["1:30", "1e-", "e5", "1.2.3", "2e-5x", "0x", "'2e-5'", "--5", "1.5e0"])
-def test_what_is_not_a_whole_number_is_refused_where_one_is_wanted(tmp_path: Path, written: str) -> None:
+def test_values_that_are_not_whole_numbers_are_rejected_for_integer_entries(tmp_path: Path, written: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(f"steps: {written}\n")
     with pytest.raises(IGRError, match=r"steps is .*must be of type int"):
         load_config(Settings, path)
 
 
-def test_entries_over_a_config_file(tmp_path: Path) -> None:
+def test_changes_override_entries_of_a_config_file(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("name: muon\nlearning_rate: 0.1\n")
     changed = load_config(OptimizerConfig, path, ["learning_rate=0.5", "betas=[0.5, 0.9]"])
     assert (changed.name, changed.learning_rate, changed.betas) == ("muon", 0.5, (0.5, 0.9))
     for wrong, words in (
         ("learning_rate", "ENTRY=VALUE"),
-        ("rate=1", "unknown entries rate"),
+        ("rate=1", "there is no entry rate"),
         ("name=[", "not valid YAML"),
     ):
         with pytest.raises(IGRError, match=words):

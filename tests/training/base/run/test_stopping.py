@@ -1,4 +1,4 @@
-"""A stop that waits for the end of a step."""
+"""Stopping a run at the end of a step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.base.run.stopping import StopRequest
 
 
 @pytest.mark.parametrize("number", StopRequest.signals)
-def test_first_signal_asks_and_the_second_acts(number: signal.Signals) -> None:
+def test_the_first_signal_requests_a_stop_and_the_second_takes_effect(number: signal.Signals) -> None:
     came: list[int] = []
     before = signal.signal(number, lambda which, _: came.append(which))
     try:
@@ -27,7 +27,7 @@ def test_first_signal_asks_and_the_second_acts(number: signal.Signals) -> None:
         signal.signal(number, before)
 
 
-def test_other_threads_change_no_handler() -> None:
+def test_other_threads_do_not_change_handlers() -> None:
     found: list[object] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""A launcher starts processes; the config alone decides how a step is computed."""
+"""A launcher only starts processes; the config alone determines how a step is computed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import accelerate
 import pytest
+import torch
 import yaml
 
 from igr_core.errors import IGRError
+from igr_core.processes import Processes
 from tests.support.training.prepared import tiny_config
 from tests.support.training.stopping import logged
 from tests.training.core.test_processes import ENVIRONMENT, write_config
 from training.base.provenance import ROOT
 from training.base.train_config import TrainConfig
+from training.core.compute import engine
 from training.core.compute.launcher import take_over
 
 
@@ -118,3 +122,11 @@ def test_accelerate_launch_trains_as_the_config_says(config: TrainConfig, tmp_pa
         assert done.returncode == 0, done.stderr
         rows.append(logged(tmp_path / name / "run"))
     assert rows[0] == rows[1]
+
+
+def test_processes_that_cannot_share_a_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes started by torchrun on a Mac would each train on their own and overwrite each other's checkpoints."""
+    monkeypatch.setattr(engine, "launched_processes", lambda: Processes(rank=0, count=2, local_rank=0, launched=True))
+    with pytest.raises(IGRError, match="started 2 processes, which cannot share a run on mps.*ACCELERATE_USE_CPU=true"):
+        engine._check_joined(SimpleNamespace(num_processes=1, device=torch.device("mps")))
+    engine._check_joined(SimpleNamespace(num_processes=2, device=torch.device("cpu")))

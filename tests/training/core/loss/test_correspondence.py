@@ -121,7 +121,7 @@ def test_a_head_that_does_not_exist_is_named(head: str) -> None:
         CorrespondenceLoss((head,), IGR(MODEL))
 
 
-def test_what_is_logged_of_several_batches() -> None:
+def test_several_batches_are_logged_together() -> None:
     assert places_logged([[2.0, 1.0, 4.0], [4.0, 3.0, 4.0], [0.0, 0.0, 0.0]], "c") == {
         "c/loss": 3.0,
         "c/within_5_percent": 0.5,
@@ -149,7 +149,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 
 def test_heads_learn_where_things_lie(config: TrainConfig, tmp_path: Path) -> None:
-    """Training lowers the loss below chance, logs it, and the heads find the mirror image; validation agrees."""
+    """Training lowers the loss below chance and logs it, and the heads find the mirror image; validation agrees."""
     rate = replace(config.optimizer, learning_rate=3e-3)
     long = replace(config, steps=60, optimizer=rate, log_every=10, validate_every=60, grid_pairs=1, grid_steps=1)
     trainer = Trainer(long, RunFolder(tmp_path))
@@ -194,7 +194,7 @@ def test_gradient_checkpointing_changes_nothing_about_it(config: TrainConfig, tm
 
 @pytest.mark.parametrize("pairs", [2, 1])
 def test_a_step_is_the_same_however_it_is_divided(config: TrainConfig, tmp_path: Path, pairs: int) -> None:
-    """Pairs with many and with few visible cells are weighted by their cells, in one batch as in several."""
+    """Pairs are weighted by their number of visible cells, whether a step has one batch or several."""
     folder = Path(shutil.copytree(config.data.train[0], tmp_path / "data"))
     tell_places(folder)
     data = replace(config.data, train=(str(folder),), pairs_per_batch=4)

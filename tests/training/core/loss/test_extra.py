@@ -57,7 +57,7 @@ def test_dino_is_zero_at_the_truth_and_pulls_towards_it(config: TrainConfig) -> 
     assert [bool(row.any()) for row in wrong.grad].count(True) == config.extra_losses.rows
 
 
-def test_noisy_rows_are_spared(config: TrainConfig) -> None:
+def test_noisy_rows_have_no_extra_losses(config: TrainConfig) -> None:
     extra = replace(config.extra_losses, below=0.5)
     losses = ExtraLosses.of(replace(config, extra_losses=extra), build_scheduler(config.model.noise), CPU)
     assert losses is not None
@@ -69,7 +69,7 @@ def test_noisy_rows_are_spared(config: TrainConfig) -> None:
 
 
 def test_the_least_noisy_rows_are_those_of_the_whole_step(config: TrainConfig) -> None:
-    """Two parts of a step decode the same rows as one, and their losses add up."""
+    """Two parts of a step decode the same rows as one undivided step, and their losses add up to the same value."""
     losses = ExtraLosses.of(config, build_scheduler(config.model.noise), CPU)
     assert losses is not None
     pairs = PreparedPairs([config.data.validation])

@@ -31,16 +31,6 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(("shift", "median"), [(1.0, 0.5), (3.0, 0.75), (1 / 3, 0.25)])
-def test_a_shift_moves_timesteps_towards_noise(shift: float, median: float) -> None:
-    rows = draw_rows(batch(), EPSILON, DropConfig(), seeded(0), draws=200, noise_shift=shift)
-    times = rows.timestep.double() / 1000
-    assert abs(float(times.median()) - median) < 0.01
-    assert int(rows.timestep.min()) >= 0 and int(rows.timestep.max()) <= 999
-    plain = draw_rows(batch(), EPSILON, DropConfig(), seeded(0), draws=200)
-    assert torch.equal(plain.timestep, rows.timestep) == (shift == 1)
-
-
 def test_rows_belong_to_their_pairs() -> None:
     rows = draw_rows(batch(), EPSILON, DropConfig(0.0, 0.0, 0.0), seeded(0), draws=2)
     assert rows.reference_rows == rows.image_rows == [0, 0, 1, 1, 2, 2]

@@ -97,7 +97,7 @@ def test_folder_of_another_generator_does_not_grow(tmp_path: Path, monkeypatch: 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
+def test_fingerprint_depends_on_the_code_but_not_on_its_formatting() -> None:
     code = '"""Doc."""\nY = "a"\n"""Doc."""\ndef f(x: int = 3) -> int:\n    """Doc."""\n    return [x, None][0] + 1\n'
     same = '# comment\nY = "a"\ndef f(\n    x: int=3,\n) -> int:\n    return [x, None][0] + 1  # why\n'
     assert code_text(code) == code_text(same)
@@ -139,3 +139,12 @@ def test_command_draws_as_the_defaults_say() -> None:
     assert parse_size(options["photo_size"].default, 1) == default.photo_size
     assert ViewConfig(options["view"].default, options["margin"].default) == default.view
     assert options["crop"].default == default.crop_size
+
+
+def test_a_folder_is_not_extended_with_shards_that_overlap_its_own(tmp_path: Path) -> None:
+    draw_shards(tmp_path, 4, 0, TINY, workers=1, shard_size=3)
+    with pytest.raises(IGRError, match="pairs-000000003.safetensors already contains some of these pairs.*shard-size"):
+        draw_shards(tmp_path, 5, 0, TINY, workers=1)
+    assert len(DrawnPairs(tmp_path)) == 4
+    assert draw_shards(tmp_path, 5, 0, TINY, workers=1, shard_size=3) == 2  # the last shard is drawn again
+    assert DrawnPairs(tmp_path).seeds == [0, 1, 2, 3, 4]

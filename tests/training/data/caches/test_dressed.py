@@ -67,14 +67,16 @@ def test_drawn_and_rendered_pairs_share_a_folder(records: str, tmp_path: Path) -
 def test_other_records_are_refused(records: str, tmp_path: Path) -> None:
     dress_shards(tmp_path / "out", records, 3, TINY, workers=1)
     generate(tmp_path / "other", range(1, 3), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
-    with pytest.raises(IGRError, match="was dressed from other records: .*other has no seed 0. Draw into another"):
+    with pytest.raises(IGRError, match="was made from other records: .*other has no seed 0. Draw into another"):
         dress_shards(tmp_path / "out", str(tmp_path / "other"), 3, TINY, workers=1)
     generate(tmp_path / "size", range(2), RenderSettings((24, 32)), 1, maker=stand_in.make_record)
-    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
+    with pytest.raises(IGRError, match="was made from other records or by other code: draw into another folder"):
         dress_shards(tmp_path / "out", str(tmp_path / "size"), 3, TINY, workers=1)
 
 
-def test_a_folder_keeps_the_records_that_it_was_begun_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_keeps_using_the_records_that_it_was_started_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     records = str(tmp_path / "records")
     generate(records, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record, per_shard=1)
     dress_shards(tmp_path / "out", records, 2, TINY, workers=1, shard_size=2)
@@ -91,7 +93,7 @@ def test_shards_that_other_code_dressed_do_not_grow(
 ) -> None:
     dress_shards(tmp_path, records, 1, TINY, workers=1, shard_size=1)
     monkeypatch.setattr(snapshot, "dress_fingerprint", lambda: "edited")
-    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
+    with pytest.raises(IGRError, match="was made from other records or by other code: draw into another folder"):
         dress_shards(tmp_path, records, 2, TINY, workers=1, shard_size=1)
 
 

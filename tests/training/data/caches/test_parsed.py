@@ -48,7 +48,7 @@ def test_other_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         draw_parsed(tmp_path, range(2), SIZE)
 
 
-def test_what_is_not_a_shard_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_shard_is_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match=f"{tmp_path} contains no parsed photos"):
         ParsedPhotos(tmp_path)
     (tmp_path / "photos-000000000.safetensors").write_bytes(b"nothing")

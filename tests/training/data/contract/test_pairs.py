@@ -30,7 +30,7 @@ class Plain(PairSource):
         return Image.new("L", (32, 32), 255)
 
 
-def test_a_name_twice_is_refused() -> None:
+def test_a_duplicate_name_is_rejected() -> None:
     with pytest.raises(IGRError, match="the set lists b twice"):
         Plain("the set", [PairEntry("a", "upper"), PairEntry("b", "upper"), PairEntry("b", "lower")])
 
@@ -52,8 +52,9 @@ def test_a_subset_is_the_rows_it_names(tree: Tree) -> None:
         plain.garment(0)
 
 
-def test_wrappers_pass_every_question_on() -> None:
-    """A reading that a wrapper does not pass on would silently be the default, as if the data set had none."""
+def test_wrappers_forward_every_method() -> None:
+    """If a wrapper did not forward a method, it would silently return the default, as if the data set had no such
+    data."""
     readings = {name for name, one in vars(PairSource).items() if inspect.isfunction(one) and not name.startswith("_")}
     for wrapper in (PairSubset, JoinedPairs):
         assert readings <= set(vars(wrapper)), wrapper.__name__

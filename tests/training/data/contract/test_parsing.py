@@ -79,7 +79,7 @@ def test_the_voc_palette_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize("broken", ["colour", "number"])
-def test_what_is_not_a_map_of_the_table_is_named(broken: str) -> None:
+def test_an_image_that_is_not_a_map_of_the_table_is_named(broken: str) -> None:
     _, image = picture(LIP)
     if broken == "colour":
         image = image.convert("RGB")
@@ -90,7 +90,7 @@ def test_what_is_not_a_map_of_the_table_is_named(broken: str) -> None:
         read_labels(image, LIP, "parse/x.png")
 
 
-def test_a_photo_is_no_map() -> None:
+def test_a_photo_is_not_accepted_as_a_map() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
     with pytest.raises(IGRError, match="256 colours"):
         read_labels(Image.fromarray(noise), ATR, "photo.png")

@@ -125,14 +125,14 @@ def test_pair_lists_with_windows_lines_blank_lines_tabs_and_three_columns(tmp_pa
     path.write_bytes(b"\xef\xbb\xbf1_0.jpg 1_1.jpg\r\n\r\n2_0.jpg\t2_1.jpg\t1\r\n")
     assert read_pair_list(path) == [("1_0.jpg", "1_1.jpg"), ("2_0.jpg", "2_1.jpg", "1")]
     path.write_text("1_0.jpg 1_1.jpg\nonly.jpg\n")
-    with pytest.raises(IGRError, match=r"pairs\.txt, line 2 has 1 entries"):
+    with pytest.raises(IGRError, match=r"pairs\.txt, line 2, has 1 entries"):
         read_pair_list(path)
 
 
 def test_lists_that_are_missing_empty_or_no_text_are_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match=r"none\.txt does not exist"):
         read_lines(tmp_path / "none.txt")
-    with pytest.raises(IGRError, match="cannot be read"):
+    with pytest.raises(IGRError, match="is not a file"):
         read_bytes(tmp_path)
     path = tmp_path / "list.txt"
     path.write_text("\n \n")

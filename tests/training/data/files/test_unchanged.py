@@ -1,4 +1,4 @@
-"""A memory-mapped file that changes during a run is an error; reading it would kill the process."""
+"""A memory-mapped file that changes during a run raises an error, because reading it could kill the process."""
 
 from __future__ import annotations
 

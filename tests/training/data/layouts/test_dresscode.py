@@ -65,7 +65,7 @@ def test_one_category_needs_no_other_folder(copy: Tree) -> None:
         DressCode(root, "train")
 
 
-def test_masks_of_ones_own_by_category_or_in_one_folder(copy: Tree, tmp_path: Path) -> None:
+def test_own_masks_may_be_by_category_or_in_one_folder(copy: Tree, tmp_path: Path) -> None:
     root = copy("dresscode")
     parsed = DressCode(root, "train")
     for index, files in enumerate(parsed.files):

@@ -112,3 +112,36 @@ def test_what_is_missing_is_reported(copy: Tree) -> None:
     shutil.rmtree(root / "mask")
     with pytest.raises(IGRError, match=r"/mask does not exist: a folder of pairs has"):
         PlainFolder(root)
+
+
+def test_ambiguous_files_are_named(copy: Tree) -> None:
+    """The mask with the photo's exact name is used, but the data set is rejected until only one of the files is
+    left."""
+    root = copy("folder")
+    for folder, name, other in (
+        ("person", "look-001.jpg", "look-001.webp"),
+        ("garment", "look-002.png", "look-002.jpg"),
+        ("mask", "look-003.png", "look-003_mask.png"),
+    ):
+        shutil.copy(root / folder / name, root / folder / other)
+    source = PlainFolder(root)
+    assert source.files[2].mask == root / "mask" / "look-003.png"
+    assert set(source.unlisted) == {
+        f"{root}/garment has look-002.jpg and look-002.png for the same pair: keep one of them.",
+        f"{root}/mask has look-003.png and look-003_mask.png for the same pair: keep one of them.",
+        f"{root}/person/look-001.webp is not listed in {root}/category.csv.",
+    }
+    text = (root / "category.csv").read_text()
+    (root / "category.csv").write_text(text.replace("look-001.jpg", "look-001"))
+    assert any(f"{root}/person has look-001.jpg and look-001.webp" in one for one in PlainFolder(root).unlisted)
+
+
+def test_a_mask_of_another_photo_is_not_ambiguous(copy: Tree) -> None:
+    root = copy("folder")
+    for folder, ending in (("person", "jpg"), ("garment", "png"), ("mask", "png")):
+        (root / folder / f"look-002.{ending}").rename(root / folder / f"look-001_mask.{ending}")
+    text = (root / "category.csv").read_text()
+    (root / "category.csv").write_text(text.replace("look-002.jpg", "look-001_mask.jpg"))
+    source = PlainFolder(root)
+    assert [one.mask.name for one in source.files[:2] if one.mask] == ["look-001.png", "look-001_mask.png"]
+    assert not source.unlisted

@@ -101,7 +101,10 @@ def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: 
     ("members", "said"),
     [
         (sample(a_json=b'{"category": "shirt"}'), r'a\.json must exist and contain \{"category"'),
-        ({name: data for name, data in sample().items() if "mask" not in name}, "has no mask for a"),
+        (
+            {name: data for name, data in sample().items() if "mask" not in name},
+            r"s\.tar: a has no mask: add a\.mask\.png",
+        ),
         ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must exist"),
     ],
 )
@@ -153,3 +156,68 @@ def test_names_that_differ_only_in_dots_are_refused_before_anything_is_written(t
     with pytest.raises(IGRError, match=r"shirt_1 and shirt\.1 differ only in dots, which shards replace: rename one"):
         write_tars(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def two(path: Path, **members: bytes) -> None:
+    """Write a shard of the samples a and b, with more members for a."""
+    other = {name.replace("a.", "b.", 1): data for name, data in sample().items()}
+    write(path, {**sample(**members), **other})
+
+
+def test_one_sample_without_a_garment_does_not_hide_the_others(tmp_path: Path) -> None:
+    two(tmp_path / "s.tar", a_garment_png=sample()["a.person.png"])
+    source = TarPairs(str(tmp_path / "s.tar"))
+    assert source.has_garments and source.garment(0).size == (32, 32) and source.missing(0) == []
+    assert source.missing(1) == [f"{tmp_path}/s.tar:b.garment.jpg"]
+    with pytest.raises(IGRError, match=r"s\.tar: b has no garment: add b\.garment\.jpg, or write the shard without b"):
+        source.garment(1)
+    two(tmp_path / "t.tar")
+    assert TarPairs(str(tmp_path / "t.tar")).missing(1) == []
+
+
+@pytest.mark.parametrize("name", ["s-1.tar.gz", "s-1.TGZ", "s-1.tar.bz2", "s-1.tar.zst"])
+def test_compressed_tars_beside_the_shards_are_named(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "s.tar", sample())
+    (tmp_path / name).touch()
+    (sentence,) = TarPairs(str(tmp_path)).unlisted
+    assert (
+        sentence == f"{tmp_path / name} is a compressed tar, which is not read: unpack it to a .tar, or move it away."
+    )
+
+
+def test_shards_packed_with_other_masks_are_refused(tree: Tree, tmp_path: Path) -> None:
+    root = tree("viton_hd")
+    write_tars(VitonHD(root, "test"), tmp_path)
+    with pytest.raises(IGRError, match=r"shard-000000\.tar was packed with other options, or before a file of test/"):
+        write_tars(VitonHD(root, "test", "garment"), tmp_path)
+
+
+@pytest.mark.parametrize("part", ["person", "garment", "mask"])
+def test_shards_packed_before_a_file_was_changed_are_refused(copy: Tree, tmp_path: Path, part: str) -> None:
+    root = copy("folder")
+    write_tars(PlainFolder(root), tmp_path)
+    write_tars(PlainFolder(root), tmp_path)
+    path = next(path for path in (root / part).iterdir() if path.stem == "look-002")
+    Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    with pytest.raises(IGRError, match=r"before a file of look-002 was changed: delete it, or pack into an empty"):
+        write_tars(PlainFolder(root), tmp_path)
+
+
+def test_shards_of_a_set_that_shrank_are_refused_before_anything_is_written(copy: Tree, tmp_path: Path) -> None:
+    root = copy("folder")
+    first, second, *_ = write_tars(PlainFolder(root), tmp_path, pairs_per_tar=2)
+    table = root / "category.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:3]))
+    first.unlink()
+    with pytest.raises(
+        IGRError, match=rf"{second.name} does not belong to these pairs: delete it, or pack into an empty"
+    ):
+        write_tars(PlainFolder(root), tmp_path, pairs_per_tar=2)
+    assert not first.exists()
+
+
+def test_shards_that_do_not_record_their_source_are_refused(tree: Tree, tmp_path: Path) -> None:
+    write(tmp_path / "shard-000000.tar", sample(a_json=b'{"category": "upper", "name": "a"}'))
+    source = TarPairs(str(tmp_path / "shard-000000.tar"))
+    with pytest.raises(IGRError, match=r"shard-000000\.tar does not record what it was packed from: delete it, or"):
+        write_tars(source, tmp_path)

@@ -88,7 +88,7 @@ def test_the_older_release_with_colour_maps_and_its_names(copy: Tree) -> None:
     older = VitonHD(root, "train", mask="garment")
     assert [older.mask(index).tobytes() for index in range(6)] == masks
     assert older.keypoints(0) is not None and older.garment_cover(0) is None
-    with pytest.raises(IGRError, match=r"agnostic-mask does not exist: choose mask garment"):
+    with pytest.raises(IGRError, match=r"agnostic-mask does not exist: set mask to garment"):
         VitonHD(root, "train")
 
 
@@ -103,7 +103,7 @@ def test_uppercase_endings_windows_lines_and_a_third_column(copy: Tree) -> None:
     assert len(source) == 6 and source.person(5).size == source.garment(5).size == SIZE
 
 
-def test_a_mask_folder_of_ones_own(copy: Tree, tmp_path: Path) -> None:
+def test_a_mask_folder_of_the_user(copy: Tree, tmp_path: Path) -> None:
     root = copy("viton_hd")
     shutil.copytree(root / "train" / "agnostic-mask", root / "train" / "mine")
     shutil.copytree(root / "train" / "agnostic-mask", tmp_path / "elsewhere" / "train")
@@ -115,11 +115,11 @@ def test_a_mask_folder_of_ones_own(copy: Tree, tmp_path: Path) -> None:
         VitonHD(root, "train", mask_folder="nothing")
     with pytest.raises(IGRError, match="set mask_folder"):
         VitonHD(root, "train", mask="file")
-    with pytest.raises(IGRError, match="choose mask file, or omit mask_folder"):
+    with pytest.raises(IGRError, match="set mask to file, or omit mask_folder"):
         VitonHD(root, "train", mask="agnostic", mask_folder="mine")
 
 
-def test_of_several_people_the_surest_counts_and_none_is_none(copy: Tree) -> None:
+def test_the_most_confident_of_several_people_is_used(copy: Tree) -> None:
     root = copy("viton_hd")
     path = root / "train" / "openpose_json" / "00000_00_keypoints.json"
     content = json.loads(path.read_text())

@@ -123,10 +123,10 @@ def test_rendered_pairs_can_be_packed(root: str, tmp_path: Path) -> None:
     ("make", "said"),
     [
         (lambda root: RenderedPairs(root, mask="file"), "no mask 'file': choose garment or agnostic"),
-        (lambda root: RenderedConfig(dressings=0), "dressings is 0: give a number from 1"),
+        (lambda root: RenderedConfig(dressings=0), "dressings is 0: use a number from 1"),
         (lambda root: RenderedPairs(f"{root}/none"), "contains no rendered records"),
     ],
 )
-def test_mistakes_are_one_sentence(root: str, make, said: str) -> None:
+def test_mistakes_are_reported_in_one_sentence(root: str, make, said: str) -> None:
     with pytest.raises(IGRError, match=said):
         make(root)

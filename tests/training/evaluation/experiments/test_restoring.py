@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 
 from igr_core.errors import IGRError
+from igr_core.flatten.model_file import load_flattener
+from igr_core.included import INCLUDED_FLATTENER
 from igr_core.restore.detailed import Detailing, restore_detailed
+from igr_core.restore.flattened import restore_flat
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import Sampling
 from tests.support.models.tiny import save_runnable
@@ -73,9 +77,26 @@ def test_details_are_moved_at_the_working_size(restorer: GarmentRestorer, subjec
     assert any((one - other).abs().max() > 1e-2 for one, other in zip(plain, detailed, strict=True))
 
 
-@pytest.mark.parametrize("extra", [{"photos": 2}, {"details": True}])
-def test_photos_and_details_need_a_bundle_at_full_strength(extra: dict[str, object]) -> None:
-    with pytest.raises(IGRError, match="photos and details need a bundle"):
+def test_a_flat_start_keeps_the_photos_pixels(restorer: GarmentRestorer, subjects: Subjects) -> None:
+    flattener = load_flattener(INCLUDED_FLATTENER)
+    with_flattener = copy.copy(restorer)
+    with_flattener.flattener = flattener
+    found = restored(with_flattener, subjects, start="flat")
+    for number, image in enumerate(found):
+        view = subjects.view([number], restorer.info.model)
+        category, seed = subjects.categories[number], SEED + number
+        (expected,) = restore_flat(restorer, flattener, view, category, Sampling(STEPS), seed=seed)
+        assert torch.equal(image, expected.finished())
+
+
+def test_details_cannot_be_moved_onto_the_photos_own_pixels() -> None:
+    with pytest.raises(IGRError, match="set details or start, not both"):
+        RowConfig("both", bundle="igr-small", details=True, start="flat")
+
+
+@pytest.mark.parametrize("extra", [{"photos": 2}, {"details": True}, {"start": "flat"}])
+def test_settings_of_single_garments_need_a_bundle_at_full_strength(extra: dict[str, object]) -> None:
+    with pytest.raises(IGRError, match="photos, details and start need a bundle"):
         RowConfig("others", pictures="folder", **extra)  # type: ignore[arg-type]
-    with pytest.raises(IGRError, match="leave reference_strength and image_prompt_strength at 1"):
+    with pytest.raises(IGRError, match="set reference_strength and image_prompt_strength to 1"):
         RowConfig("weak", bundle="igr-small", reference_strength=0.5, **extra)  # type: ignore[arg-type]

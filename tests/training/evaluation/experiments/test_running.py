@@ -151,8 +151,8 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
     # Three photos have an image; the fourth cells of the report are empty, and the image without a photo is left out.
     assert [one.generated.count for one in found] == [3] * 6 + [4] * 4
-    assert "1 pairs of the experiment have no image in cfld." in found[0].warnings
-    assert "1 images of cfld belong to no pair of the experiment and were skipped." in found[0].warnings
+    assert "1 pair in the experiment has no image in cfld." in found[0].warnings
+    assert "1 image of cfld does not belong to any pair in the experiment and was skipped." in found[0].warnings
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 6
 
 
@@ -193,7 +193,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     found = experiment_results(out)
     assert [one.kind for one in found] == ["folder"] * 6 + ["bundle"]
     assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
-    extra = "1 images of idm belong to no pair of the experiment and were skipped."
+    extra = "1 image of idm does not belong to any pair in the experiment and was skipped."
     assert extra in found[2].warnings and extra in output
     # The folder is self-contained: it contains the other methods' images, and no paths on this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
@@ -363,6 +363,7 @@ def test_processes_divide_the_images(place: Path, tmp_path: Path, monkeypatch: p
         ("controls=[black]", "black"),
         ("nearest=null", "needs training pairs"),
         ("data.root=elsewhere", "elsewhere"),
+        ("rows=[{name: a, bundle: tiny.safetensors, start: flat, steps: [300]}]", "300 steps from the flat"),
     ],
 )
 def test_mistakes_are_reported_before_anything_is_written(
@@ -376,14 +377,8 @@ def test_mistakes_are_reported_before_anything_is_written(
 
 def test_tables_go_into_a_page(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "small"
-    changes = (
-        "--set",
-        "rows=[{name: a, bundle: tiny.safetensors, paper: Ours}]",
-        "--set",
-        "controls=[white]",
-        "--set",
-        "table=table1",
-    )
+    entries = ("rows=[{name: a, bundle: tiny.safetensors, paper: Ours}]", "controls=[white]", "table=table1")
+    changes = [word for entry in entries for word in ("--set", entry)]
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(out), *changes)[0] == 0
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- evidence:small -->\n<!-- /evidence:small -->\nafter\n")

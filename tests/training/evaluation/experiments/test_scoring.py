@@ -268,7 +268,7 @@ def test_unequal_counts_jpegs_and_resizing_are_noted(place: Path) -> None:
     lossy = "1 of the generated images are JPEG, which lowers every metric: save them as PNG."
 
     def resized(number: int) -> str:
-        return f"{number} of the generated images were resized to the size at which they are compared."
+        return f"{number} of the generated images were resized to the size used for comparison."
 
     assert result(place).warnings == (lossy, resized(1))
     small = Scoring(replace(PROTOCOLS["igr"], size=(96, 128)), ("masked_l1",), WeightsFolder(place / "no_weights"))

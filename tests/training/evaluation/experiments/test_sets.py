@@ -177,7 +177,7 @@ def folder(tmp_path: Path) -> None:
             {"rows": [{"name": n, "bundle": "x/{seed}", "seeds": seeds} for n, seeds in (("a", [0]), ("b", [0, 1]))]},
             "different training seeds",
         ),
-        ({"rows": [{"name": "a", "bundle": "x", "steps": [0]}]}, r"steps\[0\] is 0: give a number from 1"),
+        ({"rows": [{"name": "a", "bundle": "x", "steps": [0]}]}, r"steps\[0\] is 0: use a number from 1"),
         ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),
     ],
 )

@@ -124,7 +124,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     changed: str, place: Path, sam2: Path, tmp_path: Path
 ) -> None:
     assert segment(place, sam2).exit_code == 0
-    words, masks, sentence = [], "masks", "1 images made from other files (cleo.png)"
+    words, masks, sentence = [], "masks", "1 image made from other files (cleo.png)"
     if changed == "prompt":
         words, sentence = ["--prompt", "points"], "images made with prompt box, but this run uses prompt points"
     elif changed == "sam2":
@@ -165,7 +165,7 @@ def test_more_images_are_added_to_existing_ones_and_the_record_contains_no_path(
     assert f"{place / 'out' / NAME} is not valid JSON" in last_error(segment(place, sam2))
 
 
-def test_an_overwriting_run_that_is_stopped_leaves_none_of_the_pictures_before(place: Path) -> None:
+def test_a_stopped_overwriting_run_leaves_no_earlier_images(place: Path) -> None:
     tasks = [Task(place / "pictures" / f"{name}.jpg", place / "mask.png", place / f"{name}.png") for name in NAMES]
     work_through(tasks, lambda: lambda task: task.out.write_bytes(b"one"), False, "working", {"of": "one"})  # type: ignore[return-value]
 
@@ -265,7 +265,7 @@ def test_an_empty_cutout_is_an_error_of_its_picture(place: Path, tmp_path: Path)
 
 def test_the_mask_of_another_size_is_refused_before_the_encoder_runs(sam2: Path) -> None:
     with pytest.raises(IGRError, match="resize the mask to 60×90"):
-        cut_out(torch.rand(1, 3, 90, 60), torch.ones(1, 1, 60, 90), Segmenter.from_folder(sam2))
+        cut_out(torch.rand(1, 3, 90, 60), torch.ones(1, 1, 45, 30), Segmenter.from_folder(sam2))
 
 
 def test_a_bug_or_a_lack_of_memory_fails_one_image_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -284,7 +284,7 @@ def test_a_bug_or_a_lack_of_memory_fails_one_image_only(tmp_path: Path, caplog: 
         "anna.jpg": "Unexpected error ('surprise'): please report this.",
         "ben.jpg": "There was not enough memory: close other programs, or use --device cpu.",
     }
-    assert "Unexpected failure on anna.jpg" in caplog.text and "surprise" in caplog.text
+    assert "Unexpected error for anna.jpg" in caplog.text and "surprise" in caplog.text
 
 
 # adapt -----------------------------------------------------------------------------------------------------------

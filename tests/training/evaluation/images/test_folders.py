@@ -51,7 +51,7 @@ def test_pictures_come_by_stem_in_order_and_other_files_are_no_pictures(tmp_path
     assert list(images_in(tmp_path)) == ["a", "b", "c.d"]
 
 
-def test_a_folder_that_is_not_there_or_empty_or_has_two_of_one_stem(tmp_path: Path) -> None:
+def test_a_missing_folder_an_empty_folder_and_two_images_of_one_stem_are_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="nowhere is not a folder"):
         images_in(tmp_path / "nowhere")
     with pytest.raises(IGRError, match="contains no images"):

@@ -263,7 +263,7 @@ def test_a_damaged_file_of_the_cache_is_computed_again(weights: WeightsFolder, p
 
 
 def test_networks_run_on_the_given_device(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
-    """On PyTorch's meta device, which only computes shapes, values cannot be recovered."""
+    """PyTorch's meta device only computes shapes, so reading values back from it raises an error."""
     bundle, paths = save_runnable(tmp_path / "tiny.safetensors"), files(place / "truth")
     encoder = encoder_metrics(bundle)[0].network
     for network in (FIDELITY_INCEPTION, FIDELITY_CLIP, encoder):
@@ -374,6 +374,6 @@ def test_another_networks_file_skips_its_metrics(weights: WeightsFolder, place: 
     assert scorer.skipped["clip_fid"].startswith(f"{CLIP_B32.name} does not contain the clip, clean-fid network")
 
 
-def test_a_bundle_that_is_not_there_is_named(weights: WeightsFolder, tmp_path: Path) -> None:
+def test_a_missing_bundle_is_named(weights: WeightsFolder, tmp_path: Path) -> None:
     scorer = DistributionScorer(NATIVE, ALL, weights, tmp_path / "cache", tmp_path / "nowhere.safetensors")
     assert "nowhere.safetensors does not exist" in scorer.skipped["encoder_fd"]

@@ -1,4 +1,4 @@
-"""Metrics: identity, known scores, and the ranking that texture_agreement was made for."""
+"""Metrics: identical images, known scores, and the ranking that texture_agreement was designed for."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_ssim_may_prefer_no_texture_to_a_blurred_one_and_texture_agreement_never
     assert next(found).max() < next(found).min()
 
 
-def test_texture_agreement_forgives_a_small_shift_and_not_a_large_one(garments: tuple[Tensor, Tensor]) -> None:
+def test_texture_agreement_tolerates_a_small_shift_but_not_a_large_one(garments: tuple[Tensor, Tensor]) -> None:
     truth, silhouette = garments
     near, far = (texture_agreement(truth.roll(by, 3), truth, silhouette) for by in (1, 6))
     assert near.min() > 0.8 and near.mean() > 0.9

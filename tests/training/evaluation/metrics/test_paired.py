@@ -85,7 +85,7 @@ def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, g
 
 
 @pytest.mark.parametrize("corrupt", [blurred, noisy, rotated])
-def test_metrics_fall_as_an_image_gets_worse(
+def test_scores_get_worse_as_an_image_gets_worse(
     corrupt: Callable[[Image.Image, float], Image.Image], scorer: PairedScorer, garment: Image.Image
 ) -> None:
     scores = [scorer.score(unit(corrupt(garment, strength)), unit(garment)) for strength in (0, 0.25, 0.5, 1)]

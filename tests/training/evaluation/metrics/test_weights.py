@@ -63,7 +63,7 @@ def test_a_hash_is_that_of_the_files_current_content(tmp_path: Path) -> None:
     assert folder.sha256(ALEXNET) == sha256(path) != before
 
 
-def test_without_a_folder_the_libraries_own_caches_are_looked_at(
+def test_without_a_folder_the_libraries_own_caches_are_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached = tmp_path / "cached.pt"

@@ -51,7 +51,7 @@ def test_people_truths_and_rows_are_side_by_side(with_truth: bool, results: list
                 assert sheet.getpixel(middle) == Image.new("RGB", (1, 1), colour).getpixel((0, 0)), (line, column)
 
 
-def test_a_image_that_does_not_exist_or_broken_is_named(results: list[Result], tmp_path: Path) -> None:
+def test_an_image_that_is_missing_or_broken_is_named(results: list[Result], tmp_path: Path) -> None:
     for content in (None, b"broken"):
         path = tmp_path / "truth" / f"{NAMES[1]}.png"
         path.unlink()

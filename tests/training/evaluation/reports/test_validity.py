@@ -21,7 +21,7 @@ from training.evaluation.reports.validity import (
 )
 
 
-def test_texture_agreement_ranks_as_people_do_where_ssim_does_not(tmp_path: Path) -> None:
+def test_texture_agreement_ranks_like_people_where_ssim_does_not(tmp_path: Path) -> None:
     measured = rankings(10_000_000, 8)
     found = {(one.metric, one.case): one for one in measured.rankings}
     assert len(found) == 2 * len(CASES)
@@ -47,7 +47,7 @@ def test_texture_agreement_ranks_as_people_do_where_ssim_does_not(tmp_path: Path
     [(shifted(4), (34, 24)), (turned(90), (20, 30)), (enlarged(1.5), (30, 15))],
     ids=["shifted", "turned", "enlarged"],
 )
-def test_a_image_is_moved_about_its_middle(move: object, wanted: tuple[int, int]) -> None:
+def test_an_image_is_rotated_and_scaled_about_its_centre(move: object, wanted: tuple[int, int]) -> None:
     picture = Image.new("RGB", (60, 60), "white")
     picture.paste("black", (27, 17, 33, 23))  # about (30, 20)
     found = move(picture)  # type: ignore[operator]

@@ -41,5 +41,5 @@ def test_an_unknown_baseline_is_refused() -> None:
 
 
 def test_two_rows_with_the_same_settings_are_refused() -> None:
-    with pytest.raises(IGRError, match="has the sampling settings of another row: keep one of them"):
+    with pytest.raises(IGRError, match="has the same sampling settings as another row: keep only one of them"):
         settings_table([FEW, MANY, measured(0.1, 25, photos=2)], MANY.row)

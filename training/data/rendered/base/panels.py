@@ -23,7 +23,7 @@ class Line:
     role: LineRole
     """Type of the line; dressing chooses stitches, folds or nothing."""
     points: np.ndarray
-    """(N, 2) float32, metres on the panel."""
+    """(N, 2) float32: positions on the panel, in metres."""
 
 
 @dataclass(frozen=True)

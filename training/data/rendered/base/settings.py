@@ -1,4 +1,4 @@
-"""Settings for rendering, the same for all shards in a folder."""
+"""Settings for rendering, which must be the same for all shards in a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ MAX_PHOTOS = 8
 """Maximum number of photos per garment."""
 
 LEAST_SAMPLES = 4
-"""Minimum number of light paths per pixel: one per combination of the two ways to sample each of two directions."""
+"""Minimum number of light paths per pixel: each of two directions is sampled in two ways, which gives four
+combinations."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class RenderSettings:
     photos: float = 2.4
     """Average number of photos per garment, each with a different body; at least 1."""
     defect_share: float = 0.0
-    """Fraction of the garments (0..1) whose images all have a deliberate defect, for curation."""
+    """Fraction of garments (0..1) that have a deliberate defect in all of their images, for curation."""
     held_out: bool = False
     """Use bodies, poses, cuts and textures that no training seed uses."""
     samples: int = 8
@@ -31,7 +32,7 @@ class RenderSettings:
     def __post_init__(self) -> None:
         width, height = self.size
         if width < 24 or width * 4 != height * 3:
-            raise IGRError(f"Pairs of {width}x{height} cannot be rendered: use a 3:4 size such as 384x512.")
+            raise IGRError(f"Pairs cannot be rendered at {width}x{height}: use a 3:4 size such as 384x512.")
         if not 1 <= self.photos <= MAX_PHOTOS:
             raise IGRError(f"{self.photos:g} photos per garment cannot be rendered: choose 1 to {MAX_PHOTOS}.")
         if not 0 <= self.defect_share <= 1:

@@ -26,9 +26,11 @@ class Surface:
     faces: np.ndarray
     """(F, 3) int32, counter-clockwise seen from outside."""
     uv: np.ndarray | None = None
-    """(F, 3, 2) float32 per corner: metres on the plane of the face's panel, u right and v down seen from outside."""
+    """(F, 3, 2) float32 per corner: positions on the plane of the face's panel, in metres; seen from outside, u points
+    right and v down."""
     panel: np.ndarray | None = None
     """(F,) int16: index of the face's panel in the scene's list of panels."""
     paint: np.ndarray | None = None
-    """(V, 3) float32 in 0..1, by kind. skin: lips, brows and lashes, nails. hair: brightness of the strand, -, -.
-    eye: white, iris, pupil. shoe and bag: main, second (sole, lining), metal."""
+    """(V, 3) float32 in 0..1; the meaning of the three channels depends on the kind. skin: lips; brows and lashes;
+    nails. hair: brightness of the strand; unused; unused. eye: white; iris; pupil. shoe and bag: main; second (sole,
+    lining); metal."""

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Seconds = dict[str, float]
-"""CPU seconds of all threads of this process, by stage name; other load on the machine hardly affects them."""
+"""CPU seconds of all threads in this process, by stage name; largely independent of other load on the machine."""
 _measured: ContextVar[Seconds | None] = ContextVar("measured", default=None)
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count the time spent inside towards a stage, usually one of bench.STAGES."""
+    """Context that adds the time spent inside it to a stage, usually one of bench.STAGES."""
     seconds = _measured.get()
     if seconds is None:
         yield
@@ -23,14 +23,14 @@ def stage(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # the time of a nested stage does not count for the outer one
+        # time spent in a nested stage is not added to the outer one
         inner = sum(seconds.values()) - within
         seconds[name] = seconds.get(name, 0.0) + time.process_time() - begin - inner
 
 
 @contextmanager
 def measured() -> Iterator[Seconds]:
-    """Measure the stages that run inside, in this thread."""
+    """Context that measures the stages run inside it in this thread; yields their CPU seconds."""
     seconds: Seconds = {}
     token = _measured.set(seconds)
     try:

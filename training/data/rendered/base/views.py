@@ -1,4 +1,4 @@
-"""Buffers of a scene as seen by the camera, before anything is painted; passed from the studio to dressing."""
+"""Buffers of a scene as seen by the camera, before painting; the studio creates them, and dressing reads them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class View:
     """Buffers of one photo or product shot, (h, w) pixels."""
 
     labels: np.ndarray
-    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: indices into `table` at the subsamples, the middle one at the
-    pixel's centre; 255 in empty areas (around a product shot)."""
+    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: index into `table` at each subsample; 255 in empty areas (around a
+    product shot). The middle subsample is at the pixel's centre."""
     table: tuple[Label, ...]
     """Meaning of the numbers in `labels`."""
     uv: np.ndarray
-    """(h, w, 2) float32 at pixel centres: metres on the panel; NaN where the label has no panel."""
+    """(h, w, 2) float32 at pixel centres: positions on the panel, in metres; NaN where the label has no panel."""
     light: np.ndarray
     """(h, w, 3) float32, linear: light that a white matt surface would reflect; about 1 where well lit."""
     gloss: np.ndarray

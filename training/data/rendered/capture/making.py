@@ -26,7 +26,7 @@ from ..studio.rays.rendering import photograph
 from .photographing import Photographed, Product, take_photo
 
 CATEGORY_SHARES = (0.6, 0.22, 0.18)
-"""Probabilities of CATEGORIES, as in a shop."""
+"""Probability of each of CATEGORIES, similar to the range of a shop."""
 MAX_GARMENTS = 6
 """Maximum number of garments to try for a seed."""
 MAX_PHOTOS_TRIED = 6
@@ -34,9 +34,9 @@ MAX_PHOTOS_TRIED = 6
 PRODUCT_LIMITS = Limits(least_area=0.05, least_visible=0.6)
 """Limits for product shots."""
 TINY = (0.24, 0.4)
-"""Fraction of the frame that the garment fills in a product shot whose defect is a tiny garment."""
+"""Range of the fraction of the frame that the garment fills if the product shot's defect is a tiny garment."""
 TURNED = (68.0, 84.0)
-"""Degrees by which the garment is turned in a product shot whose defect is a narrow garment."""
+"""Range of angles, in degrees, by which the garment is turned if the product shot's defect is a narrow garment."""
 
 
 def category_of(seed: int) -> str:
@@ -54,7 +54,7 @@ def make_record(seed: int, settings: RenderSettings, defect: str | None = None) 
     """Render a seed's record (None if every attempt was rejected), and count rejected attempts by reason.
 
     `defect` is one of DEFECTS; None draws one with the settings' probability. The same arguments give the same bytes
-    on the same type of machine. Raises IGRError if the packages of the extra `render` are missing.
+    on the same type of machine. Raises IGRError if the packages of the `render` extra are missing.
     """
     rejects: Counter[str] = Counter()
     lots = np.random.default_rng([seed, streams.PLAN])
@@ -126,7 +126,7 @@ def _photos(
 
 
 def _record(seed: int, outfit: Outfit, product: Product, photos: list[Photographed], defect: str) -> Record:
-    """Join the panels of the garment and the photos into one list, and renumber the labels of the views."""
+    """Build the record: join the panels of the garment and the photos into one list, and renumber the views' labels."""
     own = product.garment.panels
     panels: list[Panel] = list(own)
     numbered = []

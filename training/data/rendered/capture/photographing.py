@@ -38,7 +38,7 @@ FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
     "lower": {"lower_body": 0.5, "full_body": 0.35, "three_quarter": 0.15},
     "full": {"full_body": 0.5, "three_quarter": 0.3, "cropped_head": 0.2},
 }
-"""Probabilities of framings by category, as in shops and data sets."""
+"""Probabilities of framings by category, similar to those in shops and data sets."""
 ATR_WORDS = {"upper": "upper-clothes", "full": "dress"}
 """ATR-18's labels for the clothes of a category; skirts and pants are distinguished by their cut."""
 UNDER_JACKET = 0.12
@@ -188,7 +188,7 @@ def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _has_pockets(outfit: Outfit) -> bool:
-    """Whether hands can be in trouser pockets, where they intersect the body; only trousers conceal this."""
+    """Whether a pose may have hands in trouser pockets: only trousers hide that such hands intersect the body."""
     return any(cut.category == "lower" and "skirt" not in cut.kind for cut in outfit.cuts)
 
 
@@ -228,7 +228,8 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
 
 
 def _layers(surfaces: Sequence[Surface], product: Product) -> list[Layer]:
-    """The clothes (the first surfaces) as layers for the guards; only the garment is checked for self-intersection."""
+    """The clothes (the first of `surfaces`) as layers for the guards; only the garment is checked for
+    self-intersection."""
     layers = []
     for number, garment in enumerate(product.garments):
         cloth = surfaces[number].vertices[: garment.refine.shape[0]]

@@ -1,1 +1,1 @@
-"""Painting cloth, skin and walls onto stored geometry, and simulating a camera."""
+"""Second stage: paint cloth, skin and walls onto stored geometry, and simulate a camera."""

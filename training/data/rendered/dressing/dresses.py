@@ -1,4 +1,5 @@
-"""Random choices for everything that is painted: clothes as in shops, people of all skin tones, all kinds of walls."""
+"""Random choices for everything that is painted: clothes like those in shops, people of all skin tones, various walls
+and floors."""
 
 from __future__ import annotations
 
@@ -51,9 +52,9 @@ def draw_dress(
 ) -> Dress:
     """Draw everything that is painted on a person in a set, except the garment's fabric if it is given.
 
-    panels: all panels of the scene, to fit prints into. attributes: "cut" names the garment's cut, "other_1" and
-    "other_2" those of the clothes worn with it; missing names are guessed from the panels. held_out: use only words and
-    patterns that training never sees.
+    `panels` contains all panels of the scene, into which prints are fitted. In `attributes`, "cut" names the garment's
+    cut, and "other_1" and "other_2" name the cuts of the clothes worn with it; missing names are guessed from the
+    panels. With `held_out`, only words and patterns that are never used for training are chosen.
     """
     garment = garment or draw_garment(rng, panels, attributes, held_out)
     others = [_cloth(rng, kind, panels, attributes, held_out) for kind in ("other_1", "other_2")]

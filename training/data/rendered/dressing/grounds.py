@@ -1,4 +1,4 @@
-"""Walls and floors: coarse stains and shades, multiplied by a repeating tile of bricks, planks or grain."""
+"""Colours of walls and floors: coarse stains and shading, multiplied by a repeating tile of bricks, planks or grain."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def ground_tile(material: str, colours: tuple[Rgb, Rgb, Rgb], size: float) -> Ti
 def paint_ground(
     material: str, colours: tuple[Rgb, Rgb, Rgb], seed: int, u: np.ndarray, v: np.ndarray, height: float
 ) -> np.ndarray:
-    """sRGB colours 0..255 of a wall or floor at u (1, w), v (h, 1) metres; `height` of the wall is for gradients."""
+    """sRGB colours in 0..255 of a wall or floor at u (1, w) and v (h, 1) in metres; gradients use the wall's
+    `height`."""
     main, second = np.array(colours[0], np.float32), np.array(colours[1], np.float32)
     out = np.empty((v.shape[0], u.shape[1], 3), np.float32)
     out[:] = main

@@ -48,7 +48,7 @@ class Skin:
     iris: Rgb
     """Eyes."""
     hair: Rgb
-    """A bright strand of the hair."""
+    """Colour of a bright strand of hair."""
     gloss: float
     """Gloss of the skin, 0..1."""
     freckles: float
@@ -86,9 +86,9 @@ class Ground:
     blur: float = 0.0
     """Defocus in mip levels, 0 for sharp."""
     evened: float = 0.0
-    """Degree to which separate lamps even out light and shadows, 0..1."""
+    """Degree to which separate lamps for this surface even out its light and shadows, 0..1."""
     lit: float = 1.0
-    """Factor by which these lamps brighten the ground; 1 for no lamps."""
+    """Factor by which these lamps brighten the surface; 1 without such lamps."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Dress:
     garment: Cloth
     """The garment to restore."""
     other_1: Cloth
-    """The garment worn with the garment to restore."""
+    """A second garment, worn with the garment to restore."""
     other_2: Cloth
     """A third garment."""
     skin: Skin

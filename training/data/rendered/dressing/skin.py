@@ -61,7 +61,7 @@ def draw_skin(rng: np.random.Generator) -> Skin:
         hair = HAIR[int(rng.integers(2))] if black else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
     hair = scaled(hair, float(rng.uniform(0.85, 1.12)))
     made_up = rng.random() < 0.3
-    dark = 0.55 + 0.45 * sum(tone) / 640  # dark skin has dark lips
+    dark = 0.55 + 0.45 * sum(tone) / 640  # lips are darker on darker skin
     lipstick, natural = scaled((176, 40, 56), dark), scaled((170, 78, 78), dark)
     rosy = mixed(tone, lipstick, 0.6) if made_up else mixed(tone, natural, float(rng.uniform(0.3, 0.45)))
     painted = rng.random() < 0.2

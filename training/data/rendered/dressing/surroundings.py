@@ -44,7 +44,7 @@ def draw_grounds(rng: np.random.Generator, panels: Sequence[Panel]) -> tuple[Gro
 
 
 def _studio(rng: np.random.Generator) -> tuple[Ground, Ground]:
-    """Wall and floor of one sheet of paper, mostly white or light grey, often with separate lamps."""
+    """A wall and floor made of one sheet of paper, mostly white or light grey, often lit by separate lamps."""
     level = float(rng.choice(STUDIO_GREYS, p=STUDIO_SHARES)) + float(rng.uniform(-4, 4))
     warmth = float(rng.normal(0, 0.006)) if rng.random() < 0.8 else float(rng.uniform(0, 0.05))
     red, green, blue = level * (1 + 0.4 * warmth), level, level * (1 - warmth)
@@ -58,14 +58,14 @@ def _studio(rng: np.random.Generator) -> tuple[Ground, Ground]:
 
 
 def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:
-    """Draw one of some names."""
+    """Draw one of `names`, all equally likely."""
     return names[int(rng.integers(len(names)))]
 
 
 STUDIOS = 0.66
 """Probability that an indoor set is a studio with one sheet of paper."""
 WHITE_PAPER = 230
-"""sRGB level above which a studio's paper may be lit to pure white, as is common in shops."""
+"""sRGB level above which a studio's paper may be lit to pure white, as is common in shop photos."""
 STUDIO_GREYS = (250, 242, 234, 222, 206, 180, 120, 60)
 STUDIO_SHARES = (0.26, 0.24, 0.2, 0.14, 0.08, 0.04, 0.02, 0.02)
 """sRGB levels of a studio's paper, and their probabilities."""

@@ -1,1 +1,1 @@
-"""Cuts, panels, sewing and draping of clothes."""
+"""Cutting, sewing, flattening and draping of clothes."""

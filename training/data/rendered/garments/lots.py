@@ -1,4 +1,4 @@
-"""Random cuts, distributed as in a shop."""
+"""Draw random cuts, distributed similarly to those in a shop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .styles import (
 
 
 def draw_kind(rng: np.random.Generator, category: str) -> str:
-    """A random kind of garment, with probabilities as in shops."""
+    """Draw a random kind of garment in a category, with probabilities similar to those in shops."""
     if category not in KINDS:
         raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
     names, shares = list(KINDS[category]), np.array(list(KINDS[category].values()), float)
@@ -33,7 +33,7 @@ def draw_kind(rng: np.random.Generator, category: str) -> str:
 
 
 def draw_cut(rng: np.random.Generator, kind: str, held_out: bool = False, sex: str | None = None) -> Cut:
-    """A random cut of a kind; `held_out` chooses among held-out cuts.
+    """Draw a random cut of a kind; with `held_out`, from the held-out cuts only.
 
     Raises:
         IGRError: if the kind is unknown, or if no suitable cut is found.
@@ -97,7 +97,7 @@ def _upper(rng: np.random.Generator, cut: Cut) -> Cut:
 
 
 def _top_length(rng: np.random.Generator, cut: Cut) -> float:
-    """Most tops have a regular length; some tops for women are cropped, and some are long."""
+    """Draw the length of a top: mostly regular; some tops for women are cropped, and some are long."""
     low, high = LENGTHS[cut.kind]
     lot = rng.random()
     if cut.kind in VARIED and cut.sex == "female" and lot < 0.14:

@@ -16,7 +16,7 @@ from .lots import draw_cut, draw_kind
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
 MAX_DRAWS = 100
-"""Maximum number of draws to find another garment that is held out, or one that is not."""
+"""Maximum number of draws to find another garment that matches `held_out`."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outf
 
 
 def _drawn(draw: Callable[[], Cut], held_out: bool) -> Cut:
-    """A cut from `draw` that matches `held_out` even after it was adapted; for True, the last draw if none matches."""
+    """A cut from `draw` that still matches `held_out` after being adapted; for True, the last draw if none matches."""
     for _ in range(MAX_DRAWS):
         cut = draw()
         if held_out_cut(cut) == held_out:
             return cut
-    if held_out:  # enough, because the garment to restore is not used in training
+    if held_out:  # sufficient, because the garment to restore is not used for training
         return cut
     raise IGRError(f"{MAX_DRAWS} draws found no other clothes for training: widen the ranges that cuts are drawn from.")
 

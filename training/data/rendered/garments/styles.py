@@ -11,13 +11,13 @@ FIT_EASE: dict[str, tuple[float, float, float]] = {
     "tight": (0.003, 0.005, 0.05), "slim": (0.006, 0.007, 0.4), "regular": (0.013, 0.013, 0.8),
     "loose": (0.026, 0.022, 0.9), "oversized": (0.042, 0.034, 1.0),
 }  # fmt: skip
-"""Ease of torso and sleeves in metres, and how straight the sides fall."""
+"""Ease of torso and sleeves in metres, and `Cut.straight`, by fit."""
 
 CLOSER_FOR_WOMEN = {"tight": 2.0, "slim": 2.5}
 """Factors on the probabilities of close fits in tops for women."""
 
 VARIED = ("tee", "long_sleeve", "tank", "sweater", "hoodie", "blouse")
-"""Tops that are also sold cropped and long."""
+"""Tops that may also be cropped or long."""
 
 FITS: dict[str, dict[str, float]] = {
     "tee": {"slim": 2, "regular": 5, "loose": 3, "oversized": 2},

@@ -42,7 +42,7 @@ LEAST_BAND = 0.01
 """Smallest part of a hem band above the rings that is cut separately, metres."""
 
 PLEATS_BELOW = 0.015
-"""Distance of pleats below the waistband, metres."""
+"""Distance below the waistband at which pleats begin, metres."""
 
 
 @lru_cache(maxsize=2)
@@ -73,7 +73,7 @@ def tailor(cut: Cut) -> Garment:
 
 
 def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Neck, front opening, armholes and sleeves."""
+    """Cut the neck, front opening, armholes and sleeves of a top."""
     if cut.neckline == "straps":
         _cut_straps(pattern, cut, figure)
     else:
@@ -97,7 +97,8 @@ def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_straps(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Keep the part below the top edge and two straps, which are narrower than faces and so are cut edge by edge."""
+    """Keep the part below the top edge and two straps; the straps are cut edge by edge, because they are narrower than
+    a face."""
     for name, sign in (("_outside", 1.0), ("_inside", -1.0)):
         edge = cut.neck_width - sign * STRAP / 2
         pattern.divide(name, sign * (np.abs(pattern.points[:, 0]) - edge))
@@ -107,7 +108,7 @@ def _cut_straps(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Top edge and waistband of a lower garment."""
+    """Cut the top edge and waistband of a lower garment."""
     height = height_of(cut.waist, figure)
 
     def field(width: float) -> np.ndarray:
@@ -119,7 +120,7 @@ def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Hem, or the edge at which skirts and long tops continue."""
+    """Cut the hem, or the edge from which skirts and long tops continue."""
     low, edge = height_of(cut.length, figure), _hanging_edge(cut, figure)
     height = low if cut.legs else max(low, edge)
 
@@ -245,7 +246,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
 
 
 def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
-    """Matrix (V, V) that smooths the cut, except for thin straps, which smoothing would pull under the skin."""
+    """Matrix (V, V) that smooths the cut, except at thin straps, because smoothing would pull them under the skin."""
     pieces = np.unique(np.stack(list(pattern.tags.values()), axis=1), axis=0, return_inverse=True)[1].ravel()
     smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6, pieces)
     if cut.neckline != "straps":

@@ -1,4 +1,4 @@
-"""Dressing a posed body: every garment is draped over the body and the layers below."""
+"""Dress a posed body: each garment is draped over the body and over the layers below it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tailoring import product_figure, template_figure
 COARSE = Settle(steps=64, passes=5, gravity=3.5, damping=0.98)
 """Draping of the coarse cloth, for the large folds."""
 FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
-"""Draping of the fine cloth that follows, for the small folds."""
+"""Subsequent draping of the fine cloth, for the small folds."""
 FLAT_SHARE = 0.25
 """Probability that a product shot shows the garment lying flat."""
 GHOST_FLAT = 0.35
@@ -39,13 +39,13 @@ def wear(
 
     Args:
         garments: from the innermost to the outermost.
-        body: the body, to whose rest shape the garments are fitted.
+        body: the body; garments are first fitted to its rest shape.
         transforms: (J, 3, 4) from `body.transforms`.
         rng: draws the initial folds.
         kinds: kind of each garment; by default `garment` for the first, then `other_1`, `other_2`.
 
     Returns:
-        The surfaces of each garment, in the order of `garments`. The vertices and faces have the same numbers in every
+        The surfaces of each garment, in the order of `garments`. Vertices and faces are numbered identically in every
         pose.
     """
     figure = make_figure(body)
@@ -92,7 +92,8 @@ def _drape(
     rng: np.random.Generator,
     tuck: float | None = None,
 ) -> Draped:
-    """Drape coarsely for the large folds, then four times as finely; `tuck` is the height of a waist over the cloth."""
+    """Drape the coarse cloth for the large folds, then the fine cloth, which has four times as many faces. `tuck` is
+    the height of a waist that is worn over the cloth."""
     cut = garment.cut
     rest = fit(garment, figure, template_figure(cut.sex))
     held = garment.held
@@ -136,7 +137,7 @@ def _drape(
         place = np.where(free[:, None] > 0, place, garment.refine @ coarse)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
-        level = vertex_normals(place, garment.fine_faces) * [1.0, 1.0, 0.0]  # The hem stays straight.
+        level = vertex_normals(place, garment.fine_faces) * [1.0, 1.0, 0.0]  # Keep the hem straight.
         place = place + level * pleats[:, None]
     pressed = pushed_off(place, contacts)
     hidden = garment.refine @ hidden
@@ -150,7 +151,7 @@ def _grow(garment: Garment) -> np.ndarray:
 
 
 def _below(inner: Draped, outer: Draped, garment: Garment) -> Draped:
-    """Push a lower layer in where it would show through the one above it."""
+    """Push a lower layer inwards where it would show through the layer above it."""
     rim = np.zeros(len(outer.fine), bool)
     rim[garment.rim.ravel()] = True
     distance, index = cKDTree(outer.fine).query(inner.fine, distance_upper_bound=0.03)

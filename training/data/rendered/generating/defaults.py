@@ -1,4 +1,4 @@
-"""Default amounts, in a module of their own so that commands can show them without loading the renderer."""
+"""Default numbers of records, in a separate module so that commands can show them without loading the renderer."""
 
 PER_SHARD = 32
 """Records per shard."""

@@ -25,7 +25,7 @@ from .pools import Maker, make_here, make_in_processes, render_record
 MAX_FAILURES = 3
 """Number of consecutive seeds that must fail before a run stops."""
 MAX_RUNS = 3
-"""Number of runs that must fail at a seed, but not at others, before the seed is skipped permanently."""
+"""Number of runs in which a seed, but not others, must fail before the seed is skipped permanently."""
 
 
 def generate(
@@ -40,7 +40,7 @@ def generate(
 ) -> Counter[str]:
     """Render the records of `seeds` into shards at `out`, a folder or a URL; returns the rejected attempts by reason.
 
-    Existing shards are kept, and so are the finished records of an incomplete shard. The shards contain the same
+    Existing shards are kept, as are the finished records of an incomplete shard. The shards contain the same
     bytes for any number of processes (`workers`) or machines (`ray`: auto, or the address of a cluster). Raises
     IGRError for shards with other settings, another version of the generator or another size, for seeds that do not
     match `settings.held_out`, for a folder that another run is writing to, and if the generator fails. A failed seed
@@ -66,7 +66,7 @@ def _generate(
     stamp = Stamp(settings, render_fingerprint(), renderer_versions())
     shards = list(pending_shards(Folder(out), seeds, stamp, per_shard))
     for shard in shards:
-        shard.close()  # an interrupted run may have left only this step
+        shard.close()  # an interrupted run may have finished everything except this step
     owners = {seed: shard for shard in shards for seed in shard.missing}
     rejects: Counter[str] = Counter()
     failed: list[int] = []
@@ -111,7 +111,7 @@ def _engine(
 def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
     """Yield finished seeds; failed ones are held back until another seed succeeds, or until the end.
 
-    Raises IGRError after MAX_FAILURES failures in a row, none of which is yielded, because the seeds are not at fault.
+    Raises IGRError after MAX_FAILURES failures in a row; these are not yielded, because their seeds are not the cause.
     """
     lost: list[Made] = []
     for one in made:

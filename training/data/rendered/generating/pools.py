@@ -25,9 +25,9 @@ Maker = Callable[[int, RenderSettings], "tuple[Record | None, Counter[str]]"]
 AHEAD = 2
 """Number of queued seeds per worker."""
 MAX_DEATHS = 3
-"""Number of workers that must die at a seed before the seed is skipped."""
+"""Number of workers that must die while making a seed's record before the seed is skipped."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-"""Settings of numerical libraries, read when a worker loads them."""
+"""Environment variables that numerical libraries read when a worker loads them."""
 
 
 def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
@@ -36,7 +36,7 @@ def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, C
         from ..capture.making import make_record
     except ImportError as error:
         raise IGRError(
-            f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."
+            f"Rendering needs {error.name}: install the `render` extra (pip install '.[render]')."
         ) from error
     return make_record(seed, settings)
 
@@ -66,10 +66,10 @@ def make_here(seeds: Sequence[int], settings: RenderSettings, maker: Maker) -> I
 
 
 def make_in_processes(seeds: Sequence[int], settings: RenderSettings, maker: Maker, workers: int) -> Iterator[Made]:
-    """Make the records in `workers` processes of one thread each.
+    """Make the records in `workers` single-threaded processes.
 
-    If a process dies, the seeds in progress are made again one at a time, because any of them may be the cause. A
-    seed at which processes die MAX_DEATHS times is skipped.
+    If a process dies, the seeds in progress are made again one at a time, because any of them may be the cause. A seed
+    is skipped once MAX_DEATHS processes have died while making its record.
     """
     waiting, suspects, deaths = deque(seeds), deque[int](), Counter[int]()
     while waiting or suspects:
@@ -110,7 +110,7 @@ def _run_pool(
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for processes that are started inside."""
+    """Context that sets environment variables for processes started inside it."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -124,7 +124,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Ignore Ctrl-C, which the parent handles, and end when the parent ends."""
+    """Make a worker ignore Ctrl-C, which its parent handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

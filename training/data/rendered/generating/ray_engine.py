@@ -15,12 +15,11 @@ from .pools import AHEAD, MAX_DEATHS, ONE_THREAD, Maker, make
 
 
 def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, address: str) -> Iterator[Made]:
-    """Make the records on a Ray cluster, with one CPU each; the seeds of lost machines are made again.
+    """Make the records on a Ray cluster, using one CPU for each; seeds of lost machines are made again.
 
-    A seed at which workers die MAX_DEATHS times is skipped.
-
+    A seed is skipped once MAX_DEATHS workers have died while making its record.
     `address` is auto for this machine's cluster, HOST:PORT, or ray://HOST:PORT. The machines need Ray and the packages
-    of the extra `render`; this package's code is sent to them. Raises IGRError if Ray or the cluster is missing.
+    of the `render` extra; this package's code is sent to them. Raises IGRError if Ray or the cluster is missing.
     """
     ray = import_ray("Rendering on many machines")
     begun = not ray.is_initialized()
@@ -35,7 +34,7 @@ def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, 
             while waiting and len(running) < room:
                 seed = waiting.pop()
                 running[render.remote(seed, settings, maker)] = seed
-            done, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE)  # the cluster's size may change
+            done, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE)  # the cluster may grow or shrink
             for one in done:
                 seed = running.pop(one)
                 try:

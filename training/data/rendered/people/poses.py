@@ -126,7 +126,7 @@ _JITTER = {
     "yaw": 3.0, "tilt": 1.5, "bow": 1.5, "face": 7.0, "nod": 3.0, "cock": 2.0, "gap": 0.003, "toes_out": 3.0,
     "fingers": 0.1, "elbow": 0.12, "feet": 0.012,
 }  # fmt: skip
-"""Standard deviation for each field of the stances."""
+"""Standard deviation of the random variation in each field of the stances."""
 
 
 def draw_pose(rng: np.random.Generator, body: Body, names: Sequence[str] = TRAINING_POSES) -> Pose:
@@ -141,7 +141,8 @@ def draw_pose(rng: np.random.Generator, body: Body, names: Sequence[str] = TRAIN
 
 
 def named_pose(name: str, body: Body, rng: np.random.Generator | None = None, mirrored: bool = False) -> Pose:
-    """The pose of this name; exactly as described without `rng`, and with left and right swapped if `mirrored`."""
+    """The pose with this name; varied randomly only if `rng` is given, and with left and right swapped if
+    `mirrored`."""
     kind = POSES[name]
     arms, legs, trunk = (ARMS[kind.left], ARMS[kind.right]), LEGS[kind.legs], TRUNKS[kind.trunk]
     if rng is not None:

@@ -30,10 +30,11 @@ _SPOTS = {
     "pocket": (0.02, 62.0), "back_pocket": (0.02, 145.0), "thigh": (-0.16, 35.0), "other_elbow": (0.44, -20.0),
     "other_waist": (0.38, -16.0),
 }  # fmt: skip
-"""Height (0 at the hip joints, 1 at the neck) and degrees around the trunk, 0 in front, 90 at the hand's own side."""
+"""Spots on the trunk: height (0 at the hip joints, 1 at the neck), and degrees around the trunk (0 in front, 90 on the
+hand's own side)."""
 
 _HEAD_SPOTS = {"temple": (0.6, 95.0), "nape": (0.05, 165.0), "chin": (-0.25, 24.0)}
-"""The same for the head: height 0 at the head's bone, 1 at its top."""
+"""Spots on the head, in the same form; height is 0 at the head's bone and 1 at the top of the head."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ def _reach(
     hand: tuple[np.ndarray, np.ndarray],
     curl: float,
 ) -> dict[str, np.ndarray]:
-    """Rotations that move the wrist to `target`, the elbow towards `elbow`, and orient fingers and palm by `hand`."""
+    """Rotations that move the wrist to `target` and the elbow towards `elbow`, and orient fingers and palm as in
+    `hand`."""
     rest = _arm_joints(body, side)
     straight = rest[2] - rest[0]
     middle = rest[1] - rest[0]
@@ -210,7 +212,8 @@ def _reach(
 def _hand(
     body: Body, side: str, forearm: np.ndarray, axis: np.ndarray, hand: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Rotations of wrist and lower forearm towards a target hand, within the wrist's range."""
+    """Rotations of wrist and lower forearm towards the hand's target orientation, within the wrist's range of
+    motion."""
     along, palm = _rest_hand(body, side)
     local = forearm.T @ frame(*hand) @ frame(along, palm).T
     bent = swing(axis, local @ axis)
@@ -272,7 +275,7 @@ def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
 
 
 def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
-    """(N,) weight of an arm, beginning at the shoulder joint, for vertices with weights (N, J)."""
+    """(N,) total weight of an arm's bones from the shoulder joint on, for vertices with skin weights (N, J)."""
     return weights[:, arm_bones(body, side)].sum(1)
 
 

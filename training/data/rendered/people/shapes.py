@@ -57,7 +57,7 @@ def tube(path: np.ndarray, radii: np.ndarray, sides: int = 10) -> tuple[np.ndarr
 
 
 def outward(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F, 3) int32: faces of a closed mesh, turned over if they face inwards."""
+    """(F, 3) int32: faces of a closed mesh, flipped if they face inwards."""
     corners = vertices[faces] - vertices.mean(0)
     volume = np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
     return (faces if volume >= 0 else faces[:, ::-1]).astype(np.int32)
@@ -91,13 +91,13 @@ def compact(vertices: np.ndarray, faces: np.ndarray, *values: np.ndarray) -> tup
 
 
 def smooth(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    """Rises smoothly from 0 at `low` to 1 at `high`."""
+    """Interpolate smoothly from 0 at `low` to 1 at `high`."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
 
 
 def joined(meshes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One mesh of several (vertices, faces, paint)."""
+    """Join several meshes, each (vertices, faces, paint), into one."""
     starts = np.cumsum([0, *(len(mesh[0]) for mesh in meshes[:-1])])
     faces = [mesh[1] + start for mesh, start in zip(meshes, starts, strict=True)]
     return (

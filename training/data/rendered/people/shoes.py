@@ -30,7 +30,7 @@ class Shoe:
 
 
 def draw_shoe(rng: np.random.Generator) -> Shoe:
-    """A random pair of shoes, rarely bare feet."""
+    """Draw a random pair of shoes or, rarely, bare feet."""
     kind = SHOE_KINDS[int(rng.choice(len(SHOE_KINDS), p=[0.4, 0.2, 0.17, 0.2, 0.03]))]
     shaft = {"sneaker": (0.075, 0.13), "flat": (0.065, 0.085), "boot": (0.15, 0.33), "pump": (0.05, 0.06)}
     sole = {"sneaker": (0.02, 0.035), "flat": (0.008, 0.018), "boot": (0.015, 0.03), "pump": (0.006, 0.01)}

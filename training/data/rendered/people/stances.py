@@ -1,4 +1,4 @@
-"""Stances of arms, legs and trunks in fashion photos, which poses are composed from."""
+"""Stances of arms, legs and trunks in fashion photos; poses are composed of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ArmStance:
     """One arm; vectors and angles are for the left arm and are mirrored for the right one."""
 
     out: float = 12.0
-    """Degrees between the upper arm and straight down, to the side."""
+    """Degrees by which the upper arm is raised to the side; 0 hangs straight down."""
     ahead: float = 0.0
     """Degrees by which the upper arm points forwards."""
     bend: float = 15.0
@@ -27,7 +27,7 @@ class ArmStance:
     elbow: Vector = (1.0, 0.6, 0.0)
     """Direction in which the elbow points for a hand at a spot."""
     gap: float = 0.022
-    """Metres between the palm's middle and the spot; negative for a hand in a pocket."""
+    """Distance in metres between the palm's centre and the spot; negative for a hand in a pocket."""
     curl: float = 14.0
     """Degrees by which each finger joint is bent."""
     shrug: float = 0.0
@@ -41,7 +41,7 @@ class LegStance:
     """Both legs; lengths are relative to the leg's length."""
 
     feet: tuple[tuple[float, float], tuple[float, float]] = ((0.02, 0.0), (-0.02, 0.0))
-    """Positions of the left and right ankle, sideways and backwards from below the hip joint."""
+    """Offsets (sideways, backwards) of the left and right ankles from the points directly below the hip joints."""
     toes_out: tuple[float, float] = (8.0, 8.0)
     """Degrees by which the feet point outwards."""
     lift: tuple[float, float] = (0.0, 0.0)
@@ -61,17 +61,17 @@ class TrunkStance:
     """Trunk and head; all fields are in degrees."""
 
     yaw: float = 0.0
-    """Shoulders turned to the left relative to the hips."""
+    """Turn of the shoulders to the left, relative to the hips."""
     tilt: float = 0.0
-    """Trunk bent to the left."""
+    """Bend of the trunk to the left."""
     bow: float = 0.0
-    """Trunk bent forwards."""
+    """Bend of the trunk forwards."""
     face: float = 0.0
-    """Head turned to the left."""
+    """Turn of the head to the left."""
     nod: float = 0.0
-    """Head bent forwards."""
+    """Bend of the head forwards."""
     cock: float = 0.0
-    """Head bent to the left."""
+    """Bend of the head to the left."""
 
 
 def _with(*names: str) -> frozenset[str]:

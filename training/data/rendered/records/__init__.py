@@ -1,1 +1,1 @@
-"""Records: what is rendered from a seed, its bytes, and the shards that store many of them."""
+"""Records: everything rendered from a seed, their conversion to bytes, and the shards that store them."""

@@ -27,7 +27,7 @@ Words = Mapping[str, "str | float | bool"]
 Members = dict[str, bytes]
 """A record's files by ending: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
 DIGITS = 5
-"""Decimals of the lengths in `panels.json`, which are in metres."""
+"""Number of decimals of lengths in `panels.json`, in metres."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def record_name(seed: int) -> str:
 
 
 def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Members:
-    """The files of a record; the same record gives the same bytes. `rejects`: rejected attempts, counted by reason."""
+    """The files of a record; the same record gives the same bytes. `rejects` counts rejected attempts by reason."""
     metadata = {
         "seed": int(record.seed),
         "category": record.category,
@@ -114,11 +114,11 @@ def from_members(members: Mapping[str, bytes], name: str) -> Record:
 
 
 def read_metadata(data: bytes, name: str) -> dict[str, Any]:
-    """A record's JSON, checked; raises IGRError that names the file (`name`) and the invalid entry."""
+    """Parse and check a record's JSON; raises IGRError naming the file (`name`) and the invalid entry."""
     metadata = read_json(data, name)
     check_metadata(metadata, name)
     if len(metadata.get("keypoints", ())) != len(metadata["photos"]):
-        raise IGRError(f"{name} must have as many keypoints as photos: copy the shard again.")
+        raise IGRError(f"{name} must have one set of keypoints per photo: copy the shard again.")
     return metadata
 
 
@@ -215,7 +215,7 @@ def _panel_entries(panel: Panel) -> dict[str, Any]:
 
 
 def _rounded(values: Any) -> Any:
-    # + 0.0 makes -0.0 and 0.0 the same bytes
+    # adding 0.0 turns -0.0 into 0.0, so that both give the same bytes
     return (np.round(np.asarray(values, np.float64), DIGITS) + 0.0).tolist()
 
 

@@ -15,7 +15,8 @@ from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 from igr_core.storage import Folder
 
-from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
+from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers
+from ...files.tar_names import is_tar, shard_urls
 from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
 
@@ -24,14 +25,14 @@ EpsImagePlugin.gs_binary = False  # storing.py opens any format, but bytes in a 
 SHARD_KEY = "shard"
 """Name of the member that describes how a shard was rendered: `shard.json`."""
 KILLED = "killed its worker"
-"""Reason for skipping a seed whose workers die repeatedly."""
+"""Reason for skipping a seed whose workers died repeatedly."""
 FAILED = "ended in an error"
-"""Reason for skipping a seed at which the generator fails in several runs."""
+"""Reason for skipping a seed for which the generator failed in several runs."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """Settings and code with which records were rendered; the same for all records in a folder."""
+    """Settings and code that records were rendered with; the same for all records in a folder."""
 
     settings: RenderSettings
     """Settings of the run."""
@@ -43,7 +44,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Made:
-    """The result for a seed."""
+    """The result of rendering a seed."""
 
     seed: int
     """The seed."""
@@ -52,7 +53,7 @@ class Made:
     rejects: dict[str, int]
     """Rejected attempts, counted by reason; KILLED or FAILED for a skipped seed."""
     failure: str = ""
-    """Traceback of the generator's error; if there is one, no record is kept, and a later run tries again."""
+    """Traceback of the generator's error; if it is not empty, no record is kept, and a later run tries again."""
 
     @property
     def killed(self) -> bool:
@@ -64,10 +65,10 @@ class RecordShards:
     """Records by seed, in local shards or at a URL."""
 
     def __init__(self, root: str) -> None:
-        """`root`: a folder, a tar, or a path or URL with braces.
+        """`root` is a folder, a tar, or a path or URL with braces.
 
-        Raises IGRError if there are no shards, for other tars, for shards with different settings, and for a seed in
-        two shards.
+        Raises IGRError if there are no shards, if a tar is not a shard of records, if shards have different settings,
+        or if two shards contain the same seed.
         """
         self.root = root
         """Location of the shards."""
@@ -102,14 +103,14 @@ class RecordShards:
         return metadata
 
     def read(self, seed: int) -> Record:
-        """The record of a seed; raises IGRError that names the shard and the unreadable member."""
+        """The record of a seed; raises IGRError naming the shard and the unreadable member."""
         index = self._places[seed]
         return from_members(read_members(index, seed), f"{index.url}:{record_name(seed)}")
 
 
 def record_urls(root: str) -> list[str]:
     """Paths or URLs of the shards in a folder, one tar, or a pattern with braces; raises IGRError if there are none."""
-    if root.endswith(".tar") or "{" in root:
+    if is_tar(root) or "{" in root:
         return shard_urls(root)
     folder = Folder(root)
     found = [folder.at(name) for name in folder.names() if is_shard_name(name)]
@@ -120,7 +121,7 @@ def record_urls(root: str) -> list[str]:
 
 def is_shard_name(name: str) -> bool:
     """Whether a file is named like a shard of records."""
-    return name.startswith("records-") and name.endswith(".tar")
+    return name.startswith("records-") and is_tar(name)
 
 
 def shard_name(first: int) -> str:
@@ -129,7 +130,7 @@ def shard_name(first: int) -> str:
 
 
 def stamp_of(index: TarIndex) -> Stamp:
-    """Settings and code with which a shard was rendered; raises IGRError for other tars."""
+    """Settings and code that a shard was rendered with; raises IGRError if the tar is not a shard of records."""
     metadata = index.labels.get(SHARD_KEY)
     try:
         settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
@@ -184,10 +185,10 @@ def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -
     samples = [(SHARD_KEY, {"json": json.dumps(metadata, sort_keys=True).encode()})]
     samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
     data = tar_bytes(samples)
-    folder.remove(name + INDEX_ENDING)  # the index of an earlier, smaller shard
+    folder.remove(name + INDEX_ENDING)  # remove the index of an earlier, smaller shard
     folder.write(name, data)
     index = read_headers(io.BytesIO(data), len(data), folder.at(name))
-    folder.write(name + INDEX_ENDING, index_bytes(index, len(data)))
+    folder.write(name + INDEX_ENDING, index_bytes(index, len(data), lambda at, length: data[at : at + length]))
 
 
 def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:

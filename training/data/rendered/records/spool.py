@@ -36,7 +36,7 @@ _PART = re.compile(r"garment-(\d+)\.tar")
 
 
 class Pending:
-    """A shard and its parts, which are kept in the folder `SHARD.tar.parts` until the shard is complete."""
+    """A shard and its parts, which are kept in the `SHARD.tar.parts` folder until the shard is complete."""
 
     def __init__(self, folder: Folder, seeds: range, stamp: Stamp, names: Sequence[str]) -> None:
         """`folder` is the folder of the shards and `names` its contents.
@@ -60,7 +60,8 @@ class Pending:
         """Seeds that remain to be made."""
 
     def failed(self, made: Made) -> int:
-        """Record that the generator failed at a seed; returns the number of runs that have failed at this seed."""
+        """Note that the generator failed for a seed; returns the number of runs in which it has failed for this
+        seed."""
         self._begin()
         name = f"{record_name(made.seed)}.errors.json"
         known = read_json(self._parts.read(name), self._parts.at(name)) if name in self._parts.names() else []
@@ -68,7 +69,7 @@ class Pending:
         return len(known) + 1
 
     def add(self, made: Made) -> None:
-        """Store the result of a seed, and write the shard after the last one."""
+        """Store the result of a seed; after the last result, write the shard."""
         self._begin()
         samples = [(SHARD_KEY, {"json": json.dumps({"rejects": made.rejects}).encode()})]
         if made.members is not None:
@@ -101,7 +102,7 @@ class Pending:
         return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def _made(self, seed: int) -> Made:
-        """A seed's result, from the smaller shard of an earlier run or from the seed's part."""
+        """A seed's result, read from an earlier run's smaller shard or from the seed's part."""
         if self._shard is not None and seed in self._in_shard:
             reasons = given_up(self._shard).get(seed)
             return Made(seed, None if reasons is not None else read_members(self._shard, seed), reasons or {})
@@ -114,7 +115,8 @@ class Pending:
 
 
 def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -> Iterator[Pending]:
-    """The current state of the shards of some seeds, `per_shard` each; raises IGRError if they overlap with others."""
+    """The current state of the shards for `seeds`, `per_shard` seeds each; raises IGRError if other shards overlap
+    them."""
     ranges = [range(first, min(first + per_shard, seeds.stop)) for first in range(seeds.start, seeds.stop, per_shard)]
     names = folder.names()
     known = {shard_name(part.start) for part in ranges}
@@ -134,8 +136,8 @@ def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -
 
 def _other_size(where: str, per_shard: int) -> IGRError:
     return IGRError(
-        f"{where} does not begin or end where a shard of {per_shard} records would: render into another folder, or "
-        "with the start and records per shard of this one."
+        f"{where} does not begin or end where a shard of {per_shard} records would: render into another folder, or use "
+        "this folder's start and records per shard."
     )
 
 

@@ -20,7 +20,7 @@ Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""
 
 HIDDEN_BEHIND = 0.2
-"""Distance in metres behind the visible surface from which a joint counts as occluded; joints are inside the body."""
+"""Distance in metres behind the visible surface beyond which a joint counts as occluded; joints lie inside the body."""
 HIDDEN_CONFIDENCE = 0.5
 """Confidence of occluded joints."""
 GROWTH = 0.022
@@ -38,7 +38,8 @@ _HAND = 0.75
 
 
 def seen_joints(joints: Mapping[str, np.ndarray], camera: Camera, shot: Shot) -> dict[str, Joint]:
-    """Project `joints` (3,) by name into the photo; keeps those in the frame, with less confidence if hidden."""
+    """Project named `joints` (3,) into the photo; joints outside the frame are omitted, and occluded ones get
+    HIDDEN_CONFIDENCE."""
     width, height = camera.size
     names = [name for name in JOINTS_25 if name in joints]
     x, y, depth = camera.project(np.stack([joints[name] for name in names]))

@@ -1,4 +1,4 @@
-"""Position, in a photo of a garment, of each pixel of the garment's product shot."""
+"""Compute where each pixel of a garment's product shot appears in a photo of the garment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAY = 1.0
 THICKNESS = 0.003
 """Minimum tolerance of depths, metres."""
 ASTRAY = 4.0
-"""Tolerance in pixels of positions on the same panel, including folds; beyond it, another layer is visible."""
+"""Tolerance in pixels for positions on the same panel, including folds; beyond it, another layer must be visible."""
 STEEPEST = 6.0
 """Maximum slope of cloth, metres of depth per metre sideways."""
 
@@ -30,10 +30,10 @@ def correspond(
     photo_surfaces: Sequence[Surface],
     camera: Camera,
 ) -> np.ndarray:
-    """Position in the photo, taken by `camera`, of the garment's point at each pixel (h, w) of the product shot.
+    """Position, in a photo taken by `camera`, of the garment's point at each pixel (h, w) of the product shot.
 
-    (h, w, 2) float32: x and y in pixels of the photo, with pixel centres at half-integers; NaN where the photo does not
-    show the point. Raises IGRError unless the garment (kind `garment`) has the same faces in both.
+    Returns (h, w, 2) float32: x and y in pixels of the photo, with pixel centres at half-integers; NaN where the photo
+    does not show the point. Raises IGRError unless the garment (kind `garment`) has the same faces in both.
     """
     pairs = _pairs(product_surfaces, photo_surfaces)
     found = np.full((*product.surface.shape, 2), np.nan, np.float32)
@@ -49,13 +49,15 @@ def correspond(
 
 
 def _pairs(product: Sequence[Surface], photo: Sequence[Surface]) -> dict[int, tuple[int, Surface]]:
-    """Each garment surface's number in the photo and the surface there, by its number in the product shot."""
+    """Maps the index of each garment surface in the product shot to its index and surface in the photo."""
     own = [number for number, surface in enumerate(product) if surface.kind == "garment"]
     worn = [number for number, surface in enumerate(photo) if surface.kind == "garment"]
     if len(own) != len(worn) or any(
         len(product[a].faces) != len(photo[b].faces) for a, b in zip(own, worn, strict=False)
     ):
-        raise IGRError("The garments in product shot and photo differ in their faces: drape the same garment for both.")
+        raise IGRError(
+            "The garments in the product shot and the photo have different faces: drape the same garment for both."
+        )
     return {a: (b, photo[b]) for a, b in zip(own, worn, strict=True)}
 
 
@@ -74,7 +76,8 @@ def _inside(view: View) -> np.ndarray:
 def _shown(
     photo: Shot, camera: Camera, number: int, x: np.ndarray, y: np.ndarray, depth: np.ndarray, inside: np.ndarray
 ) -> np.ndarray:
-    """(N,) bool: whether the photo shows its surface `number` at `x`, `y`, at this depth and from this side."""
+    """(N,) bool: whether the photo shows its surface with index `number` at `x`, `y`, at this depth and from this
+    side."""
     width, height = camera.size
     within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
     column = np.clip(x, 0, width - 1).astype(np.intp)
@@ -101,5 +104,5 @@ def _elsewhere(
 
 
 def _numbers(view: View) -> np.ndarray:
-    """(h, w): indices into the view's table at the pixels' centres; one past its end in empty areas."""
+    """(h, w): indices into the view's table at the pixels' centres; one past the table's end in empty areas."""
     return np.minimum(view.centres, len(view.table))

@@ -20,12 +20,12 @@ class Reader:
         return self._data[self._at - count : self._at]
 
     def rest(self) -> np.ndarray:
-        """All bytes that have not been taken yet."""
+        """All remaining bytes."""
         return self.take(len(self._data) - self._at)
 
 
 def pack_field(values: np.ndarray, valid: np.ndarray) -> bytes:
-    """Values (h, w, c) uint16 as 2 h w c bytes: the difference of each value from the prediction by its neighbours.
+    """Values (h, w, c) uint16 as 2 h w c bytes: the difference between each value and its prediction from neighbours.
     Values that are not `valid` (h, w) are lost; they are replaced by values that are easy to predict.
     """
     filled = _carried_on(values, valid)
@@ -50,7 +50,8 @@ def unpack_field(reader: Reader, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _carried_on(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """`values` (h, w, c) with each invalid value replaced by the last valid one to the left, or else above."""
+    """`values` (h, w, c) with each invalid value replaced by the last valid value to its left or, failing that, above
+    it."""
     columns = np.maximum.accumulate(np.where(valid, np.arange(valid.shape[1]), 0), axis=1)
     rows = np.arange(valid.shape[0])[:, None]
     filled = values[rows, columns]

@@ -1,4 +1,4 @@
-"""Framing of photos and product shots: lens, height, turn, distance and truncation."""
+"""Framing of photos and product shots: focal length, height, angle, distance and truncation."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LENSES = (35.0, 85.0)
 NEAREST = 1.8
 """Minimum distance of a camera from the person, metres."""
 SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
-"""Fraction of a frame's spare height that is below the person, if not a half, so that the person stays cropped."""
+"""Fraction of a frame's spare height that is below the person, where it is not a half; keeps the person cropped."""
 TURN = 35.0
 """Maximum angle of a camera to either side of the person, degrees."""
 SIDE_TURN = (60.0, 85.0)
-"""Range of this angle in photos from the side, degrees."""
+"""Range of angles of the camera in photos from the side, degrees."""
 TOES = 0.3
 """Distance by which feet extend towards the camera, metres."""
 TRUNCATED = (0.2, 0.5)
 """Range of the fraction of the garment that a truncated photo cuts off."""
 CLOSE = 0.9
-"""Minimum fraction of the frame that the garment fills in truncated photos before the camera is shifted."""
+"""Minimum fraction of the frame that the garment fills in a truncated photo before the camera is shifted."""
 PRODUCT_SHARE = 0.86
 """Fraction of a product shot's width or height that the garment fills."""
 PRODUCT_DISTANCE = 6.0
@@ -144,7 +144,7 @@ def _aside(rng: np.random.Generator, camera: Camera, garment: np.ndarray, margin
 
 
 def _truncating(rng: np.random.Generator, camera: Camera, garment: np.ndarray) -> Camera:
-    """Move the camera closer to the garment and shift it so that a border of the frame cuts off a part of it."""
+    """Move the camera closer to the garment and shift it so that an edge of the frame cuts part of it off."""
     box = _box(camera, garment)
     filled = max((box[2] - box[0]) / camera.size[0], (box[3] - box[1]) / camera.size[1])
     half = np.tan(np.deg2rad(camera.fov) / 2) * min(1.0, filled / CLOSE)

@@ -1,4 +1,4 @@
-"""Reasons for the rejection of a photo or a product shot."""
+"""Check photos and product shots, and name the reasons for rejecting bad ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Limits:
     most_poking: float = 0.002
     """Maximum area of specks that poke through the garment, as a fraction of the garment's area."""
     most_through: float = 0.01
-    """Maximum area of layers or skin that should be below another layer, as a fraction of the garment's area."""
+    """Maximum area of skin or inner layers that show through an outer layer, as a fraction of the garment's area."""
     most_crossing: float = 0.02
     """Maximum fraction of the garment's pixels at which its cloth intersects itself."""
     most_inside: float = 0.25
@@ -52,7 +52,7 @@ class Limits:
     darkest: float = 0.2
     """Minimum median light on the garment."""
     brightest: float = 1.6
-    """Light level that at most a twentieth of the garment may exceed."""
+    """Light level that may be exceeded on at most a twentieth of the garment."""
 
     most_beyond: float = 5e-4
     """Maximum fraction of the image that shows neither the person nor the set; rays may pass between two faces."""
@@ -121,8 +121,8 @@ def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> t
 def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: float = 0.012) -> float:
     """Area of specks that poke through the garment, as a fraction of the garment's area.
 
-    A speck is skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and less than
-    `nearest` metres in front of the garment. Hands that actually rest on the garment are thicker.
+    A speck is an area of skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and
+    less than `nearest` metres in front of the garment. Hands that really rest on the garment are thicker than this.
     """
     garment = kind_mask(shot.view, "garment") > 0
     below = np.zeros_like(garment)
@@ -144,13 +144,13 @@ def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: fl
 
 
 def through_share(shot: Shot, surfaces: Sequence[Surface], camera: Camera, layers: Sequence[Layer]) -> float:
-    """Area that comes through an outer layer, as a fraction of the garment's area."""
+    """Area that shows through an outer layer, as a fraction of the garment's area."""
     through = int(showing_through(shot, surfaces, camera, layers).sum())
     return through / max(int((kind_mask(shot.view, "garment") > 0).sum()), 1)
 
 
 def crossing_share(shot: Shot, layers: Sequence[Layer]) -> float:
-    """Fraction of pixels with self-intersecting cloth, in the layers that are checked for it."""
+    """Fraction of pixels with self-intersecting cloth, in the layers that are checked for self-intersection."""
     crossing, count = 0, 0
     for layer in layers:
         if layer.crossing is not None:

@@ -1,4 +1,4 @@
-"""Layers of clothes in a shot: where an inner layer comes through, and where cloth intersects itself."""
+"""Find where an inner layer of clothes shows through an outer one in a shot, and where cloth intersects itself."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .rays.rendering import Shot
 from .scene.cameras import Camera
 
 DEEPEST = 0.03
-"""Maximum distance in metres in front of an outer layer at which cloth counts as coming through the layer."""
+"""Maximum distance in metres in front of an outer layer at which cloth counts as showing through it."""
 SKIN_DEEPEST = 0.008
-"""The same distance for skin; arms and hands that actually rest on cloth are thicker."""
+"""The same distance for skin; arms and hands that really rest on cloth are thicker than this."""
 BESIDE = 0.008
-"""Maximum distance in metres, along the cloth, between a point that comes through and the nearest vertex."""
+"""Maximum distance in metres, along the cloth, between a point that shows through and the nearest vertex."""
 PARALLEL = 0.6
-"""Minimum cosine between the two normals; parts that come through face the same way as the layer."""
+"""Minimum cosine between the two normals; parts that show through face the same way as the outer layer."""
 
 
 @dataclass(frozen=True)

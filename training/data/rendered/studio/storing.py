@@ -21,7 +21,7 @@ from .fields import Reader, pack_field, unpack_field
 MAGIC = b"IGRV1\n"
 """Prefix of every stored view."""
 CLOTH_STEP = 2e-4
-"""Step in metres of stored positions on cloth; the error is at most half a step."""
+"""Step size in metres of stored positions on cloth; the error is at most half a step."""
 WALL_STEP = 0.1
 """Step in pixels of stored positions on walls and floors."""
 FLOW_STEP = 1 / 32
@@ -58,11 +58,11 @@ def encode_view(view: View) -> bytes:
 
 
 def decode_view(data: bytes) -> View:
-    """The view in `data`; raises IGRError for other bytes."""
+    """The view in `data`; raises IGRError if the bytes are not a stored view."""
     try:
         return _decode_view(data)
     except (ValueError, KeyError, TypeError, IndexError, struct.error, zlib.error, OSError) as error:
-        raise IGRError(f"The bytes are not a stored view ({error}): copy the shard again.") from error
+        raise IGRError(f"A stored view cannot be read ({error}): copy the shard again.") from error
 
 
 def encode_correspondence(flow: np.ndarray) -> bytes:
@@ -77,7 +77,7 @@ def encode_correspondence(flow: np.ndarray) -> bytes:
 
 
 def decode_correspondence(data: bytes) -> np.ndarray:
-    """The correspondence (h, w, 2) float32 in `data`; raises IGRError for other bytes."""
+    """The correspondence (h, w, 2) float32 in `data`; raises IGRError if the bytes are not a stored correspondence."""
     try:
         height, width = struct.unpack_from("<HH", data)
         reader = Reader(zlib.decompress(data[4:]))
@@ -165,7 +165,7 @@ def _encode_uv(view: View, centre: np.ndarray) -> tuple[bytes, dict[str, list[fl
 
 def _decode_uv(data: bytes, centre: np.ndarray, steps: dict[str, Any]) -> np.ndarray:
     planes = unpack_field(Reader(zlib.decompress(data)), (*centre.shape, 2))
-    # step, smallest u and v of each label; NaN if the label has no panel
+    # step, then smallest u and v, of each label; NaN if the label has no panel
     scale = np.full((3, 256), np.nan, np.float32)
     for number, (low_u, low_v, step) in steps.items():
         scale[:, int(number)] = step, low_u, low_v

@@ -18,7 +18,7 @@ CLOSE = 1.5
 
 @dataclass(frozen=True)
 class Places:
-    """Points of the cloth visible in an image being painted; painting over cloth removes its points."""
+    """Points of cloth that are visible in an image while it is painted; painting over cloth removes its points."""
 
     layers: tuple[Layer, ...]
     """The pieces of cloth to track."""

@@ -13,7 +13,7 @@ ARM_KINDS = ("hanging", "hip", "bent", "raised", "behind", "pocket", "across")
 
 @dataclass(frozen=True)
 class Pose:
-    """Bones by name, and what the painter needs to know about the arms."""
+    """Bones by name, and how the arms are painted."""
 
     bones: dict[str, Bone]
     arm_kinds: tuple[str, str]  # left, right (of the image)

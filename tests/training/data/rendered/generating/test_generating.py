@@ -161,7 +161,7 @@ def test_a_seed_that_fails_in_three_runs_is_skipped_named_and_counted_and_its_sh
     assert all(name.startswith("records-") and "parts" not in name for name in tree(tmp_path / "out"))
 
 
-def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_skipped(tmp_path: Path) -> None:
+def test_if_every_seed_fails_the_machine_is_the_cause_and_no_seed_is_skipped(tmp_path: Path) -> None:
     def failing(seed: int, settings: RenderSettings):
         raise MemoryError("no memory")
 
@@ -283,6 +283,6 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path, mon
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(
-        IGRError, match=r"^Rendering needs numba: install the extra `render` \(pip install '\.\[render\]'\)\.$"
+        IGRError, match=r"^Rendering needs numba: install the `render` extra \(pip install '\.\[render\]'\)\.$"
     ):
         generate(tmp_path, range(2), TINY, 1)

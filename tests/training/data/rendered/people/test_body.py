@@ -108,7 +108,7 @@ def test_weights_of_every_vertex_sum_to_one() -> None:
     assert np.abs(body_model().weights.sum(1) - 1).max() < 1e-5
 
 
-def test_parts_and_bones_that_does_not_exist_are_named_in_the_error() -> None:
+def test_parts_and_bones_that_do_not_exist_are_named_in_the_error() -> None:
     body = make_body(TEMPLATE_SHAPES["female"])
     with pytest.raises(IGRError, match="tail"):
         body.part("tail")

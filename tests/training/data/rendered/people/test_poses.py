@@ -68,7 +68,7 @@ def test_no_two_poses_are_the_same_and_every_stance_is_used() -> None:
     assert set(TRUNKS) == {kind.trunk for kind in POSES.values()}
 
 
-def test_attributes_tell_what_a_pose_has() -> None:
+def test_attributes_describe_the_pose() -> None:
     assert "arms_crossed" in POSES["arms_crossed"].attributes
     assert "walking" in POSES["walking"].attributes
     assert "hands_in_front" in POSES["hands_clasped"].attributes

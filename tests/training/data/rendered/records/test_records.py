@@ -52,7 +52,7 @@ def test_a_wrong_entry_is_named(entry: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("ending", "data", "said"),
     [
-        ("product.view", b"nothing", r"product\.view: The bytes are not a stored view"),
+        ("product.view", b"nothing", r"product\.view: A stored view cannot be read"),
         ("photo-1.flow", b"nothing", r"photo-1\.flow: The bytes are not a stored correspondence"),
         ("photo-0.mask.png", b"nothing", r"photo-0\.mask\.png is not a supported image"),
         ("photo-0.parsing.png", None, r"has no photo-0\.parsing\.png: copy the shard again"),

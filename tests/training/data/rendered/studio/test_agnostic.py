@@ -77,7 +77,7 @@ def test_the_agnostic_mask_covers_garment_and_limbs_but_not_hands(shot, joints):
     assert agnostic_mask(garment, joints, CAMERA, "upper")[int(hand[1][0]), int(hand[0][0])] == 0
 
 
-def test_joints_out_of_the_frame_are_skipped_and_hidden_ones_unsure(shot, joints):
+def test_joints_outside_the_frame_are_skipped_and_hidden_joints_have_less_confidence(shot, joints):
     found = seen_joints(
         {**joints, "left_ear": np.array([3.0, 0, 1.6]), "right_ear": np.array([0, 1.0, 1.15])}, CAMERA, shot
     )
@@ -85,6 +85,6 @@ def test_joints_out_of_the_frame_are_skipped_and_hidden_ones_unsure(shot, joints
     assert found["nose"][2] == 1 and found["left_wrist"][0] > found["neck"][0]
 
 
-def test_pixels_know_their_place_in_the_world(shot):
+def test_pixels_have_their_positions_in_the_world(shot):
     points = seen_points(shot, CAMERA)[kind_mask(shot.view, "garment") > 0]
     np.testing.assert_allclose(np.linalg.norm(points - (0, 0, 1.15), axis=1), 0.2, atol=2e-3)

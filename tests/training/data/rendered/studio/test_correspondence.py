@@ -57,5 +57,5 @@ def test_hidden_and_turned_away_cloth_is_not_shown():
 def test_other_garments_are_refused():
     ball = [sphere("garment", (0, 0, 1), 0.35)]
     own = photograph(ball, None, CAMERA, 0, samples=4)
-    with pytest.raises(IGRError, match="differ in their faces"):
+    with pytest.raises(IGRError, match="have different faces"):
         correspond(own, ball, own, [sphere("garment", (0, 0, 1), 0.35, rings=20)], CAMERA)

@@ -48,7 +48,7 @@ def test_framings_show_and_cut_what_they_name():
     assert set(get_args(Framing)) == set(FRAMINGS)
 
 
-def test_truncated_photos_truncated_a_part_of_the_garment():
+def test_truncated_photos_cut_off_a_part_of_the_garment():
     cloth = _cloth(1.4, 0.8)
     for seed in range(12):
         camera = draw_camera(np.random.default_rng(seed), "waist_up", _joints(), cloth, SIZE, truncated=True)

@@ -39,7 +39,7 @@ def test_a_good_shot_passes():
     assert reasons(photograph([BALL], room, CAMERA, 0, samples=4), [BALL], CAMERA) == []
 
 
-def test_a_hand_before_the_garment_is_no_poke_through_but_a_speck_is():
+def test_a_speck_counts_as_poking_through_but_a_hand_does_not():
     hand = [BALL, sphere("skin", (0.1, -0.45, 1.0), 0.06)]
     speck = [BALL, sphere("skin", (0.05, -0.388, 1.0), 0.02)]
     shot = photograph(hand, None, CAMERA, 0, samples=1)
@@ -77,7 +77,7 @@ def test_a_hand_on_the_garment_and_cloth_beside_an_open_edge_are_in_order():
     assert through_share(shot, [under, BALL], CAMERA, [_layer(0, under), beside]) == 0
 
 
-def test_cloth_that_crosses_itself_where_it_is_seen_is_reported():
+def test_visible_self_intersections_of_cloth_are_reported():
     shot = photograph([BALL], None, CAMERA, 0, samples=4)
     front = BALL.vertices[BALL.faces][..., 1].max(axis=1) < -0.3
     behind = BALL.vertices[BALL.faces][..., 1].min(axis=1) > 0.3

@@ -1,1 +1,1 @@
-"""The look of cloth: weaves, patterns, prints, seams, and what is usual for each garment."""
+"""The appearance of cloth: weaves, patterns, prints and seams, and the usual choices for each kind of garment."""

@@ -21,7 +21,7 @@ Colours = tuple[Rgb, Rgb, Rgb]
 
 
 class _Tile:
-    """An image that wraps around: drawing beyond an edge continues at the opposite edge."""
+    """An image that wraps around: anything drawn beyond an edge continues at the opposite edge."""
 
     def __init__(self, colour: Rgb) -> None:
         self.image = Image.new("RGB", (SIDE, SIDE), colour)
@@ -89,7 +89,8 @@ def _bloom(tile: _Tile, rng: np.random.Generator, x: float, y: float, radius: fl
 def _florals(
     count: int, radius: float, leaves: int, buds: int
 ) -> Callable[[np.random.Generator, Colours], Image.Image]:
-    """A painter of `count` flowers of about `radius` (as a fraction of the tile) with leaves, and buds between them."""
+    """Return a function that paints `count` flowers with leaves, and buds between them; `radius` is the approximate
+    radius of a flower as a fraction of the tile."""
 
     def painter(rng: np.random.Generator, colours: Colours) -> Image.Image:
         tile = _Tile(colours[0])
@@ -269,7 +270,7 @@ def _fair_isle(rng: np.random.Generator, colours: Colours) -> Image.Image:
 
 
 def _melted(pattern: Pattern, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Tie-dye: rings around one point, distorted by noise, that merge into each other; (h, w, 3)."""
+    """Tie-dye: rings around one point, distorted by noise and blended into each other; (h, w, 3)."""
     du, dv = u - 0.02, v - pattern.span[0] - 0.4 * (pattern.span[1] - pattern.span[0])
     bent = noise(pattern.seed, u, v, 0.09) * 0.13 + noise(pattern.seed + 9, u, v, 0.025) * 0.05
     swirl = np.arctan2(dv, du) * (1 / (2 * np.pi)) * (pattern.seed % 3)
@@ -331,7 +332,8 @@ def _tile(pattern: Pattern) -> Image.Image:
 
 
 def paint(pattern: Pattern, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    """Colours 0..255, (h, w, 3) float32, of one of PRINTS at u (1, w) and v (h, 1) in metres, `pixel` apart."""
+    """Paint one of PRINTS at positions u (1, w) and v (h, 1), in metres and `pixel` apart; returns colours in 0..255,
+    (h, w, 3) float32."""
     if pattern.kind == "tie_dye":
         return _melted(pattern, u, v)
     side = max(4, round(pattern.period / pixel))

@@ -13,7 +13,7 @@ from . import allover
 from .noise import noise
 
 STEP = 4
-"""Spacing in texels of the grid on which slow changes are computed."""
+"""Spacing in texels of the grid on which smooth, low-frequency variation is computed."""
 WORN = np.array([196, 208, 220], np.float32)
 """Colour of faded denim."""
 
@@ -29,7 +29,7 @@ class Fabric:
     gloss: float = 0.0
     """Strength of reflections, from 0 for cotton to about 1 for patent leather."""
     mottle: float = 0.02
-    """Standard deviation of the brightness from uneven dye and wear, over a hand's width."""
+    """Standard deviation of the brightness due to uneven dye and wear, in patches about as wide as a hand."""
     fade: float = 0.0
     """Fading of the centre of legs and body due to wear, 0..1; for denim."""
     origin: tuple[float, float] = (0.0, 0.0)
@@ -42,9 +42,9 @@ class Fabric:
 
 
 def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    """sRGB colours 0..255 of a fabric at u (1, w) and v (h, 1) in metres on its panel, `pixel` apart.
+    """Paint a fabric at positions u (1, w) and v (h, 1) on its panel, in metres and `pixel` apart.
 
-    Returns (h, w, 3) float32, without the weave's fine structure.
+    Returns sRGB colours in 0..255, (h, w, 3) float32, without the weave's fine structure.
     """
     u, v = u - np.float32(fabric.origin[0]), v - np.float32(fabric.origin[1])
     pattern = fabric.pattern
@@ -63,7 +63,7 @@ def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> 
 
 
 def _nodes(u: np.ndarray, v: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
-    """Every STEP-th value of u (1, w) and v (h, 1), and one beyond the end."""
+    """Every STEP-th value of u (1, w) and v (h, 1), including one beyond the end."""
     columns, rows = (np.arange(n // STEP + 2, dtype=np.float32) * np.float32(STEP * pixel) for n in (u.size, v.size))
     return u[0, 0] + columns[None], v[0, 0] + rows[:, None]
 
@@ -79,7 +79,8 @@ def worn(
 ) -> np.ndarray:
     """Fade denim along the legs and crease it at the hips; changes colours (h, w, 3) in place.
 
-    u (1, w), v (h, 1) and pixel are as in paint_fabric. middles: u of the legs' centres; top: v of the garment's top.
+    u (1, w), v (h, 1) and pixel are as in paint_fabric. `middles` contains the u of the legs' centres, and `top` is the
+    v of the garment's top.
     """
     seed = fabric.pattern.seed
     u, v = _nodes(u, v, pixel)

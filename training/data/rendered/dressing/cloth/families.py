@@ -98,16 +98,16 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("hoodie", "hoodie"), ("sweatshirt", "hoodie"), ("sweater", "knit"), ("cardigan", "knit"), ("jacket", "jacket"),
     ("coat", "jacket"), ("blazer", "jacket"), ("blouse", "blouse"), ("tee", "tee"), ("shirt", "shirt"),
 )  # fmt: skip
-"""Family of a cut by a part of its name; the first match counts."""
+"""Family of each cut, by a part of the cut's name; the first match is used."""
 
 GLOSS = {"satin": 0.3, "leather": 0.75, "quilted": 0.15, "jersey": 0.012, "twill": 0.02}
-"""Mean gloss of weaves, 0..1; others have none."""
+"""Mean gloss of weaves, 0..1; other weaves have no gloss."""
 PALE_STITCH: Rgb = (206, 154, 84)
 """Mean colour of pale thread on jeans."""
 
 
 def family_of(cut: str) -> str:
-    """The member of FAMILIES for a cut's name; tee for tops and unknown names."""
+    """The member of FAMILIES for a cut's name; `tee` for tops and unknown names."""
     return next((family for part, family in KINDS if part in cut), "tee")
 
 

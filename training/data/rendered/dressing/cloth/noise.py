@@ -20,7 +20,7 @@ def _grid(seed: int) -> np.ndarray:
 def noise(seed: int, u: np.ndarray, v: np.ndarray, cell: float | tuple[float, float]) -> np.ndarray:
     """Smooth noise, standard deviation about 1, at u (1, w) and v (h, 1) in metres.
 
-    cell: size of a blotch in metres, or (across, along) for streaks. Returns (h, w) float32.
+    `cell` is the size of a blotch in metres, or (across, along) for streaks. Returns (h, w) float32.
     """
     across, along = cell if isinstance(cell, tuple) else (cell, cell)
     return smooth_noise(_grid(seed), v[:, 0] / np.float32(along), u[0] / np.float32(across))

@@ -209,7 +209,8 @@ PICTURES: dict[str, Callable[[np.random.Generator, Rgb], Image.Image]] = {
 
 
 def draw_picture(kind: str, seed: int, ink: Rgb, frame: str) -> Image.Image:
-    """One of PICTURES as RGBA; opaque ones are cut to the shape of `frame`: "none", "round", "arch" or "soft"."""
+    """Draw one of PICTURES as RGBA; opaque images are cut to the shape of `frame`: "none", "round", "arch" or
+    "soft"."""
     image = PICTURES[kind](np.random.default_rng([seed, 88]), ink)
     if image.mode == "RGBA":
         return image

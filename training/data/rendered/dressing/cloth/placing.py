@@ -1,4 +1,4 @@
-"""Placement of prints: on the chest, small on the left chest, on the back, on a thigh."""
+"""Placement of prints: on the chest, on the left chest (small), on the back, or on a thigh."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .fabrics import Fabric
 from .prints import Art, Placed, aspect, draw_art
 
 LEG_PRINTS = 0.15
-"""Probability of a small print on the thigh of printed clothes with legs."""
+"""Probability that printed clothes with legs have a small print on the thigh."""
 MOST_OF_CHEST = 0.62
-"""Maximum width of a print on a body, as a fraction of the panel's minimum width between the neck and the print's lower
-edge. A panel goes half around the body, and the middle 2/pi of a half circle faces the camera.
+"""Maximum width of a print on the torso, as a fraction of the panel's minimum width between the neck and the print's
+lower edge. A panel covers half of the torso's circumference; a half circle appears 2/pi times as wide as its length.
 """
 SIDES = ("armhole", "seam")
 """Lines at the sides of a body panel."""
@@ -81,7 +81,7 @@ def narrowest(panel: Panel, top: float, low: float) -> float:
             rise = np.where(np.abs(rise) < 1e-9, 1e-9, rise)
             near = (np.minimum(first[:, 1], second[:, 1]) <= low) & (np.maximum(first[:, 1], second[:, 1]) >= top)
             for end in (top, low):
-                share = np.clip((end - first[:, 1]) / rise, 0, 1)  # End points of the part between the heights.
+                share = np.clip((end - first[:, 1]) / rise, 0, 1)  # Ends of the part between the heights.
                 across = np.abs(first[:, 0] + share * (second[:, 0] - first[:, 0]))
                 least = min(least, float(across[near].min(initial=np.inf)))
     return least

@@ -65,7 +65,7 @@ MASTER = 320
 
 @dataclass(frozen=True)
 class Art:
-    """What is printed."""
+    """The content of a print."""
 
     form: str
     """One of FORMS."""
@@ -74,7 +74,7 @@ class Art:
     font: int
     """Index in FONTS."""
     stretch: float
-    """Width of the letters relative to the font's."""
+    """Factor on the width of the font's letters."""
     arched: float
     """Rise of the first line's centre, as a fraction of its width."""
     outline: bool
@@ -100,7 +100,7 @@ class Placed:
     width: float
     """Width in metres."""
     art: Art
-    """What is printed."""
+    """Content of the print."""
     wear: float = 0.0
     """Fraction of the ink that has worn off, 0..1."""
 

@@ -24,7 +24,8 @@ class Tile:
 
 
 def streaks(rng: np.random.Generator, across: float, along: float) -> np.ndarray:
-    """Repeating smooth noise, standard deviation 1, with blotches of the given size in pixels; (SIDE, SIDE) float64."""
+    """Tileable smooth noise with standard deviation 1 and blotches of the given size in pixels; (SIDE, SIDE)
+    float64."""
     fy, fx = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]
     keep = np.exp(-0.5 * ((fx * across * 2.2) ** 2 + (fy * along * 2.2) ** 2))
     field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((SIDE, SIDE))) * keep, (SIDE, SIDE))

@@ -1,4 +1,4 @@
-"""Textures of cloth panels, walls and floors, at the resolution an image needs and only where they are visible."""
+"""Textures of cloth panels, walls and floors, painted only where visible and at the resolution that an image needs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from .sewing import sew
 FINEST = 700.0
 """Maximum texels per metre of cloth."""
 FINENESS = 1.15
-"""Texels of cloth per pixel of an image."""
+"""Number of cloth texels per image pixel."""
 TILE_FINENESS = 3.0
-"""Minimum texels of a tile's finest level per pixel; some cloth is closer to the camera than the garment's centre."""
+"""Minimum number of texels per pixel at a tile's finest level; higher than for cloth because some cloth is closer to
+the camera than the garment's centre."""
 MARGIN = 0.012
 """Margin in metres painted around the visible part, for pixels at the rim."""
 BEYOND = 0.05
@@ -31,10 +32,10 @@ BEYOND = 0.05
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
-"""Maximum texels of a texture; larger textures are painted at a lower resolution."""
+"""Maximum number of texels in a texture; larger textures are painted at a lower resolution."""
 
 SKIRTING = Ground("plain", ((226, 224, 220),) * 3, 1.0, 0.1, 0)
-"""Boards along the foot of walls."""
+"""Material of skirting boards."""
 
 Box = tuple[float, float, float, float]
 
@@ -58,7 +59,7 @@ class Texture:
 def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: int, *, linear: bool = False) -> Texture:
     """A texture with `count` mip levels; h and w must be multiples of 2 ** (count - 1).
 
-    pixels: (h, w, 3) float32, sRGB 0..255, or linear light if `linear`.
+    `pixels` is (h, w, 3) float32: sRGB in 0..255, or linear light if `linear` is set.
     """
     height, width = pixels.shape[:2]
     levels = np.empty((count, 3), np.int64)
@@ -85,7 +86,7 @@ def tile_texture(tile: Tile) -> Texture:
 
 
 def seen_tile(tile: Tile, pixels_per_metre: float) -> Texture:
-    """The texture of a tile without levels that are too fine for an image."""
+    """The texture of a tile, without mip levels that are too fine for the image's resolution."""
     whole = tile_texture(tile)
     drop = max(0, int(np.log2(whole.scale / (TILE_FINENESS * pixels_per_metre))))
     return _coarser(whole, min(drop, len(whole.levels) - 1))
@@ -100,9 +101,9 @@ def _coarser(texture: Texture, drop: int) -> Texture:
 
 
 def _lattice(box: Box, scale: float) -> tuple[int, int, int, int]:
-    """First column, first row, columns and rows of whole blocks of texels that cover a box.
+    """The whole blocks of texels that cover a box: first column, first row, number of columns and of rows.
 
-    Blocks are aligned to a fixed lattice, so that every box of a panel gets the same texels.
+    Blocks are aligned to a fixed lattice, so that texels are the same whichever box of a panel is painted.
     """
     block = 1 << (LEVELS - 1)
     left, top = (int(np.floor(b * scale / block)) * block for b in box[:2])
@@ -189,7 +190,7 @@ def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: floa
 
 
 def ground_of(panel: Panel, dress: Dress) -> Ground:
-    """Material of a wall or floor; skirting boards are painted, and backdrops show a street."""
+    """Material of a wall or floor panel; SKIRTING for skirting boards, and a street for backdrops."""
     if panel.kind == "floor":
         return dress.floor
     if panel.name == "skirting" and dress.wall.colours != dress.floor.colours:

@@ -22,16 +22,16 @@ from . import shading
 from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
-"""Contrast of a weave's shading relative to a matt surface: > 0 is stronger."""
+"""Contrast of a weave's shading relative to a matt surface; positive values are stronger."""
 
 
 SHARPER = -0.3
-"""Bias of mip levels, so that areas in focus keep their details."""
+"""Bias of mip levels; negative to preserve details in areas that are in focus."""
 
 
 @dataclass
 class _Palette:
-    """Look-up tables for the kernel, filled label by label; `kinds` and `table` are as in shading.shade."""
+    """Look-up tables for the kernels, filled label by label; `kinds` and `table` are as in shading.shade."""
 
     kinds: np.ndarray
     table: np.ndarray
@@ -40,7 +40,7 @@ class _Palette:
     scale: float
 
     def tile(self, tile: Tile) -> int:
-        """Index of the texture of a repeating tile."""
+        """Add a repeating tile; returns the index of its texture."""
         return self.texture(seen_tile(tile, self.scale))
 
     def texture(self, texture: Texture) -> int:
@@ -52,7 +52,7 @@ class _Palette:
         return len(self.textures) - 1
 
     def paints(self, colours: Sequence[tuple[int, int, int]]) -> int:
-        """Index of the first of some colours."""
+        """Add some colours; returns the index of the first."""
         self.colours.extend(linear_rgb(colour) for colour in colours)
         return len(self.colours) - len(colours)
 
@@ -60,8 +60,9 @@ class _Palette:
 def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.ndarray | None = None) -> np.ndarray:
     """Dress a view; returns linear light (h, w, 3) float32, about 1 for white in good light.
 
-    panels: all panels that the view's labels refer to. background: linear (h, w, 3) for empty areas; white if None.
-    Raises IGRError if the buffers do not fit together or a label's panel is missing.
+    `panels` contains all panels that the view's labels refer to. `background` (h, w, 3), in linear light, fills empty
+    areas; they are white if it is None. Raises IGRError if the buffers do not fit together or a label's panel is
+    missing.
     """
     _check(view, panels)
     height, width = view.light.shape[:2]
@@ -93,9 +94,9 @@ class _Samples:
     """Samples of each pixel, as listed by shading.gather."""
 
     sources: np.ndarray
-    """(N,) int32: source pixel, which has the label."""
+    """(N,) int32: index of the source pixel, whose centre has the label."""
     targets: np.ndarray
-    """(N,) int32: target pixel, which is coloured."""
+    """(N,) int32: index of the target pixel, which receives the colour."""
     shares: np.ndarray
     """(N,) float32: fraction of the target's subsamples."""
 
@@ -214,7 +215,7 @@ def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label,
 
 
 def _pooled(textures: list[Texture]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All texels (N, 3) in one array, textures (T, 4) and levels (T, L, 3) as shading.shade takes them."""
+    """All texels (N, 3) in one array, and the arrays `textures` (T, 4) and `levels` (T, L, 3) of shading.look_up."""
     if not textures:
         return np.ones((1, 3), np.float32), np.zeros((1, 4), np.float32), np.zeros((1, 1, 3), np.int32)
     most = max(len(texture.levels) for texture in textures)

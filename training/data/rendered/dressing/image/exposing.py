@@ -1,4 +1,4 @@
-"""Per-pixel effects of a camera, compiled by numba (extra `render`): tone curve, grain, blur and sharpening."""
+"""Per-pixel effects of a camera, compiled by numba (`render` extra): tone curve, grain, blur and sharpening."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, forceinline=True)
 def _scrambled(number):
-    """64 evenly spread bits from a counter (splitmix64)."""
+    """Hash a counter to 64 uniformly distributed bits (splitmix64)."""
     number = np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
     number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -19,10 +19,11 @@ def _scrambled(number):
 def expose(light, gains, vignette, curves, saturation, noise, grain, specks, seed, out):
     """Fill out (h, w, 3) uint8 with a sensor's response to light (h, w, 3) float32.
 
-    gains (3,): factors on the light, which is then clipped to 1. curves (3, S) float32: values 0..255 by the square
-    root of the light. noise: standard deviation of the noise at mid-grey, in levels 0..255. Noise with deviation 1:
-    grain (N,) for all channels of a pixel, specks (M, 3) for each channel of 2 x 2 pixels; N and M are powers of two.
-    seed (uint64) decides where each row starts in them.
+    `gains` (3,) are factors on the light, which is then clipped to 1. `curves` (3, S) float32 are values in 0..255,
+    indexed by the square root of the light. `noise` is the standard deviation of the noise at mid-grey, in levels
+    0..255. `grain` (N,) and `specks` (M, 3) contain noise with standard deviation 1: grain is common to all channels of
+    a pixel, specks are per channel for blocks of 2 x 2 pixels. N and M are powers of two. `seed` (uint64) determines
+    where each row starts in these arrays.
     """
     height, width = light.shape[:2]
     one, half, last = np.float32(1), np.float32(0.5), np.float32(curves.shape[1] - 1)
@@ -54,9 +55,9 @@ def expose(light, gains, vignette, curves, saturation, noise, grain, specks, see
 
 @njit(cache=True, error_model="numpy")
 def mix_with_blurred(pixels, weights, own, blurred, out):
-    """Fill out (h, 3 w) uint8 with own * pixels (h, 3 w) uint8 + blurred * their blur.
+    """Fill out (h, 3 w) uint8 with own * pixels + blurred * blur(pixels), where pixels is (h, 3 w) uint8.
 
-    weights (2 r + 1,) float32: kernel of the blur in both directions. Edges are extended.
+    `weights` (2 r + 1,) float32 is the kernel of the blur in both directions. Edge pixels are repeated.
     """
     height, count = pixels.shape
     reach = len(weights) // 2

@@ -45,7 +45,7 @@ class Lens:
     noise: float = 0.0
     """Standard deviation of noise at mid-grey, in sRGB levels (0..255)."""
     shrunk: float = 1.0
-    """Size at which the image was once stored, as a fraction of its final size."""
+    """Size at which the image is stored before it is resized to its final size, as a fraction of the final size."""
     quality: int = 0
     """JPEG quality; 0 for no JPEG compression."""
     shadow: float = 0.0
@@ -53,7 +53,7 @@ class Lens:
 
 
 def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
-    """Draw a camera: of any kind for photos, a clean one for product shots."""
+    """Draw random camera settings: of any quality for photos, with few defects for product shots."""
     if product:
         return Lens(
             exposure=float(rng.uniform(0.94, 1.06)),
@@ -94,8 +94,8 @@ def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
 def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | None = None) -> np.ndarray:
     """The image that a camera stores for linear light (h, w, 3); (h, w, 3) uint8 sRGB.
 
-    seed: seed of the noise. white: (h, w) bool where the image must be exactly 255, as around product shots, except
-    for the lens's shadow.
+    `seed` is the seed of the noise. `white` (h, w) bool marks pixels that must be exactly 255 except for the lens's
+    shadow, such as those around a product shot.
     """
     light = np.ascontiguousarray(linear, np.float32)
     if any(lens.motion):
@@ -136,13 +136,13 @@ def _tone_curve(shoulder: float, toe: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _grain() -> tuple[np.ndarray, np.ndarray]:
-    """Noise of standard deviation 1 for exposing.expose: common to all channels, and per channel."""
+    """Noise with standard deviation 1 for exposing.expose: one array common to all channels, one per channel."""
     rng = np.random.default_rng(4712)
     return rng.standard_normal(1 << 17, np.float32), rng.standard_normal((1 << 15, 3), np.float32)
 
 
 def _shaken(light: np.ndarray, across: float, down: float) -> np.ndarray:
-    """Mean of several copies shifted along a line."""
+    """Motion blur: the mean of several copies of the image, shifted along a line."""
     total = np.zeros_like(light)
     for t in (-0.5, 0.0, 0.5):
         total += _moved(light, t * across, t * down)
@@ -161,7 +161,7 @@ def _moved(light: np.ndarray, across: float, down: float) -> np.ndarray:
 
 
 def _stored(pixels: np.ndarray, lens: Lens) -> np.ndarray:
-    """Defocus, resizing, sharpening and JPEG of pixels (h, w, 3) uint8."""
+    """Apply defocus, resizing, sharpening and JPEG compression to pixels (h, w, 3) uint8."""
     if lens.blur > 0:
         pixels = _filtered(pixels, lens.blur * len(pixels) / 512, 0.0, 1.0)
     if lens.shrunk < 1:

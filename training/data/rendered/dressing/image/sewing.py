@@ -26,7 +26,7 @@ OFFSETS: dict[str, tuple[float, ...]] = {
     "pocket": (0.002, 0.008),
     "yoke": (0.002, 0.008),
 }
-"""Distances of rows of stitches from a line, towards the panel's centre, metres."""
+"""Distances in metres of the rows of stitches from each kind of line, towards the panel's centre."""
 SEAMS: dict[str, float] = {
     "armhole": 0.34,
     "seam": 0.34,
@@ -38,7 +38,7 @@ SEAMS: dict[str, float] = {
     "cuff": 0.25,
     "neck": 0.3,
 }
-"""Darkening of the cloth in the crease along a line."""
+"""Darkening of the cloth in the crease along each kind of line."""
 
 
 def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, scale: float) -> None:
@@ -61,7 +61,7 @@ def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, sc
 
 
 def _normals(points: np.ndarray, panel: Panel) -> np.ndarray:
-    """Unit vectors across a line (N, 2), towards the panel's centre."""
+    """(N, 2) unit vectors perpendicular to a line, pointing towards the panel's centre."""
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
     last = len(x) - 1
     after, before = np.minimum(np.arange(last + 1) + 1, last), np.maximum(np.arange(last + 1) - 1, 0)

@@ -1,4 +1,4 @@
-"""From labels and textures to the pixels of a view, compiled by numba (extra `render`)."""
+"""From labels and textures to the pixels of a view, compiled by numba (`render` extra)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 CLOTH, SKIN, HAIR, EYE, PAINTED, NOTHING = range(6)
-"""How a label is coloured: with a texture; with paint over skin, hair, eyes, or shoes and bags; not at all."""
+"""How a label is coloured: with a texture (CLOTH); with paint (SKIN, HAIR, EYE; PAINTED for shoes and bags); or not at
+all."""
 
 REACH = 2
 """Radius in pixels of the search for the nearest pixel of a label."""
@@ -14,8 +15,8 @@ REACH = 2
 
 @njit(cache=True, error_model="numpy")
 def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
-    """left, top, right, bottom of the visible uv (h, w, 2) of each label (h, w) below count; (count, 4) float32. right
-    < left if a label is not visible.
+    """Bounding box of the visible uv (h, w, 2) of each label (h, w) below `count`. Returns (count, 4) float32: left,
+    top, right, bottom; right < left if a label is not visible.
     """
     out = np.empty((count, 4), np.float32)
     out[:, :2] = 1e9
@@ -34,9 +35,10 @@ def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
 def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> int:
     """List the samples of each pixel, one for each label among its subsamples; returns their number.
 
-    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that has the label (itself, or the nearest within
-    REACH whose centre has it) and the coloured pixel, counted row by row; shares (N,) float32: fractions of its
-    subsamples. The first h * w samples are the pixels' own. A label without such a pixel is skipped.
+    `labels` is (3h, 3w) uint8. The function fills `targets` (N,) int32 with the pixel to colour, `sources` (N,) int32
+    with the pixel that has the label at its centre (the target itself, or the nearest within REACH), both counted row
+    by row, and `shares` (N,) float32 with the fraction of the target's subsamples that have the label. The first h * w
+    samples are those of each pixel's own centre. A label without a source pixel is skipped.
     """
     height, width = labels.shape[0] // 3, labels.shape[1] // 3
     count = height * width
@@ -79,10 +81,11 @@ def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares:
 
 @njit(cache=True, error_model="numpy")
 def locate(centres, uv, kinds, sources, targets, scale, out):
-    """Locate samples on their texture: out (N, 3) float32 receives u, v and the width of a pixel there, in metres.
+    """Locate samples on their textures: out (N, 3) float32 receives u, v and the width of a pixel there, in metres.
 
-    centres (h, w) uint8; uv (h, w, 2); kinds as in shade. A sample outside its pixel is extrapolated from the pixel's
-    neighbours, by a few pixels at most. The texture of skin is in the image plane, at scale pixels per metre.
+    `centres` is (h, w) uint8, and `uv` is (h, w, 2); `kinds` is as in shade. Samples whose target is not their source
+    pixel are extrapolated from the source's neighbours, by a few pixels at most. The texture of skin lies in the image
+    plane, at `scale` pixels per metre.
     """
     height, width = centres.shape
     longest = np.float32(4) / scale
@@ -117,10 +120,10 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def _texel(px, py, size, blur, last, rows, wrap, pool):
-    """The colour of a texture at texel (px, py), for a pixel `size` texels wide, from the mip levels `rows` (L, 3).
+    """Read a texture's colour at texel (px, py) for a pixel `size` texels wide, from the mip levels `rows` (L, 3).
 
-    blur is added to the level. Two levels are read only if the level is about halfway between them. wrap repeats a
-    texture, whose sides must be powers of two.
+    `blur` is added to the level. Two levels are read only if the level is about halfway between them. With `wrap`, the
+    texture repeats; its sides must then be powers of two.
     """
     one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
     lod = np.log2(max(size, np.float32(1e-6))) + blur
@@ -156,10 +159,11 @@ def _texel(px, py, size, blur, last, rows, wrap, pool):
 
 @njit(cache=True, error_model="numpy")
 def look_up(centres, sources, places, kinds, table, pool, textures, levels, albedo):
-    """Fill albedo (N, 3) with texture times tile at places (N, 3) from locate; 1 where a label has neither.
+    """Fill albedo (N, 3) with texture times tile at `places` (N, 3) from locate; 1 where a label has neither.
 
-    centres (h * w,) uint8; pool (M, 3): texels of all textures; textures (T, 4) float32: left, top, texels per
-    metre, last level; levels (T, L, 3) int32: first texel, height, width. Tiles repeat. kinds and table as in shade.
+    `centres` is (h * w,) uint8, and `pool` (M, 3) contains the texels of all textures. `textures` (T, 4) float32
+    contains left, top, texels per metre and last level of each texture; `levels` (T, L, 3) int32 contains first texel,
+    height and width of each level. Tiles repeat. `kinds` and `table` are as in shade.
     """
     one = np.float32(1)
     for at in range(len(sources)):
@@ -183,7 +187,8 @@ def look_up(centres, sources, places, kinds, table, pool, textures, levels, albe
 def paint_over(centres, sources, paint, kinds, table, colours, albedo):
     """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and blend in the inside of cloth.
 
-    centres (h * w,) uint8; paint (h * w, 3) float32; kinds and table as in shade; colours (C, 3) float32.
+    `centres` is (h * w,) uint8, `paint` (h * w, 3) float32 and `colours` (C, 3) float32; `kinds` and `table` are as in
+    shade.
     """
     for at in range(len(sources)):
         pixel = sources[at]
@@ -211,11 +216,12 @@ def paint_over(centres, sources, paint, kinds, table, colours, albedo):
 
 @njit(cache=True, error_model="numpy")
 def shade(out, background, centres, sources, targets, shares, light, gloss, kinds, table, albedo):
-    """Fill out (h * w, 3) with the image: the samples' lit albedo (N, 3), and the background's colour.
+    """Fill out (h * w, 3) with the image: the lit albedo (N, 3) of the samples, and the background elsewhere.
 
-    centres (h * w,) uint8; light (h * w, 3), background (h * w or 1, 3) and gloss (h * w,) float32; kinds (256, 4)
-    int32: kind, texture, tile, first colour; table (256, 10) float32: share and colour of the inside (4), contrast,
-    gloss (3), bias of mip levels, brightness factor where the contrast is not 0.
+    `centres` is (h * w,) uint8; `light` (h * w, 3), `background` (h * w or 1, 3) and `gloss` (h * w,) are float32.
+    `kinds` (256, 4) int32 contains for each label: kind, texture, tile, first colour. `table` (256, 10) float32
+    contains: share and colour of the inside (4), contrast, gloss (3), bias of mip levels, and the brightness factor to
+    use where the contrast is not 0.
     """
     one, zero = np.float32(1), np.float32(0)
     total = np.empty(len(out), np.float32)
@@ -243,7 +249,7 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
         if at < len(out):
             total[to] = share
             out[to, 0], out[to, 1], out[to, 2] = red, green, blue
-        else:  # the mean of the colour so far and the new one
+        else:  # average the previous colour and the new one
             total[to] += share
             part = share / total[to]
             out[to, 0] += part * (red - out[to, 0])

@@ -12,14 +12,15 @@ STEPS = 4096
 
 @lru_cache(maxsize=1)
 def linear_curve() -> np.ndarray:
-    """Linear light of the values 0..255 in steps of 1 / 16; (4096,) float32."""
+    """Linear light for sRGB values in 0..255, in steps of 1 / 16; (4096,) float32."""
     value = np.arange(STEPS, dtype=np.float64) / (STEPS - 1)
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
 def srgb_curve() -> np.ndarray:
-    """sRGB values 0..255 by the square root of linear light, where the curve is nearly straight; (4096,) float32."""
+    """sRGB values in 0..255, indexed by the square root of linear light, over which they are nearly linear; (4096,)
+    float32."""
     linear = (np.arange(STEPS, dtype=np.float64) / (STEPS - 1)) ** 2
     curve = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return (curve * 255).astype(np.float32)

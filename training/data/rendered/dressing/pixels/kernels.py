@@ -1,4 +1,4 @@
-"""Loops over texels that are too slow in numpy, compiled by numba (extra `render`)."""
+"""Loops over texels that are too slow in numpy, compiled by numba (`render` extra)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def halve(pool: np.ndarray, start: int, height: int, width: int, target: int) ->
 
 @njit(cache=True, error_model="numpy")
 def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, dash: float, gap: float) -> None:
-    """Raise cover (h, w) to share (0..1) along a line through points (N, 2), all in texels; gap 0 draws it solid."""
+    """Raise cover (h, w) to `share` (0..1) along a line through points (N, 2); a `gap` of 0 draws a solid line.
+    Positions and lengths are in texels, and `half` is half the line's width."""
     height, width = cover.shape
     along = 0.0
     for k in range(len(points) - 1):
@@ -49,7 +50,8 @@ def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, das
 
 @njit(cache=True, error_model="numpy")
 def stitch(colours, crease, light, thread, ink, strength):
-    """Darken colours (h, w, 3), 0..255, by crease (h, w), lighten them by light, and blend in ink (3,) by thread."""
+    """Darken colours (h, w, 3), in 0..255, by crease (h, w), lighten them by light (h, w), and blend in ink (3,) with
+    the coverage in thread (h, w)."""
     for y in range(colours.shape[0]):
         for x in range(colours.shape[1]):
             dark, bright, cover = crease[y, x], light[y, x], thread[y, x] * strength
@@ -62,9 +64,10 @@ def stitch(colours, crease, light, thread, ink, strength):
 
 @njit(cache=True, error_model="numpy")
 def blend(colours, field, step, target, scaling):
-    """Mix colours (h, w, 3) with target (3,) by a field given at every step-th texel and interpolated linearly.
+    """Mix colours (h, w, 3) with target (3,) by a field that is given at every step-th texel and interpolated linearly.
 
-    With scaling, colours are multiplied by one plus the field instead. field (h // step + 2, w // step + 2) float32.
+    With `scaling`, colours are multiplied by one plus the field instead. `field` is (h // step + 2, w // step + 2)
+    float32.
     """
     one = np.float32(1)
     for y in range(colours.shape[0]):
@@ -81,7 +84,7 @@ def blend(colours, field, step, target, scaling):
 
 @njit(cache=True, error_model="numpy")
 def linearise(colours, table, texels):
-    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3), 0..255, read from a table over 0..255."""
+    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3) in 0..255, looked up in `table`."""
     width, last = colours.shape[1], np.float32(len(table) - 1)
     for y in range(colours.shape[0]):
         for x in range(width):
@@ -92,7 +95,7 @@ def linearise(colours, table, texels):
 
 @njit(cache=True, error_model="numpy")
 def taps(positions, side, cells, weights):
-    """Fill cells (4, N) int32 and cubic B-spline weights (4, N) float32 at positions (N,), in cells that repeat."""
+    """Fill cells (4, N) int32 and weights (4, N) float32 of a periodic cubic B-spline at positions (N,), in cells."""
     for k in range(len(positions)):
         start = np.floor(positions[k])
         t, one = np.float32(positions[k] - start), np.float32(1)
@@ -106,7 +109,7 @@ def taps(positions, side, cells, weights):
 
 @njit(cache=True, error_model="numpy")
 def smooth_noise(grid, down, across):
-    """Values of a spline over a grid (n, n) at positions down (h,) and across (w,), in cells that repeat; (h, w)."""
+    """Values (h, w) of a periodic spline over a grid (n, n), at positions down (h,) and across (w,), in cells."""
     height, width, side = len(down), len(across), grid.shape[1]
     rows, row_weights = np.empty((4, height), np.int32), np.empty((4, height), np.float32)
     columns, column_weights = np.empty((4, width), np.int32), np.empty((4, width), np.float32)

@@ -25,7 +25,7 @@ NARROW_FLARE = 0.1
 """Flare, in metres per metre, below which a long skirt holds the legs together."""
 
 NARROW_LENGTH = 1.4
-"""Level of the hem beyond which such a skirt holds the legs together."""
+"""Level of the hem from which a skirt with less than NARROW_FLARE holds the legs together."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Cut:
     sleeve: str = "none"
     """none, cap, short, elbow or long."""
     sleeve_length: float = 0.0
-    """Length as a fraction of the arm."""
+    """Length of the sleeve as a fraction of the arm's length."""
     sleeve_ease: float = 0.015
-    """Distance from the arm at its middle, metres."""
+    """Distance between sleeve and arm at the middle of the arm, metres."""
     sleeve_flare: float = 0.0
     """Additional distance at the cuff, metres; may be negative."""
     puff: float = 0.0
@@ -67,7 +67,7 @@ class Cut:
     ease: float = 0.015
     """Distance from the torso, metres."""
     straight: float = 0.6
-    """0 follows the waist, 1 falls straight from the chest or the hips."""
+    """From 0, where the cloth follows the waist, to 1, where it falls straight from the chest or the hips."""
     waist: float = 0.0
     """Level of a lower garment's top edge: 0 at the natural waist, about 0.3 on the hips."""
     length: float = 1.0
@@ -75,7 +75,7 @@ class Cut:
     hem: str = "straight"
     """Shape of the hem: `straight` or `curved`."""
     hem_band: float = 0.0
-    """Width of a ribbed hem or 0, metres."""
+    """Width of a ribbed hem, metres; 0 for none."""
     front: str = "closed"
     """closed, buttons, half_buttons, zip, or open."""
     gap: float = 0.0
@@ -99,7 +99,7 @@ class Cut:
     bend: float = 0.02
     """Stiffness against bending, 0..1."""
     grow: float = 1.02
-    """Excess cloth, as a factor on lengths; causes creases."""
+    """Factor on the lengths of the cloth; values above 1 are excess cloth, which creases."""
 
     @property
     def top(self) -> bool:
@@ -112,7 +112,7 @@ class Cut:
         return self.category != "upper" and not self.legs and self.flare < NARROW_FLARE and self.length > NARROW_LENGTH
 
     def features(self) -> str:
-        """The coarse features that distinguish held-out cuts from the others."""
+        """The coarse features that determine whether a cut is held out."""
         levels = f"{round(self.length * 10)}/{round(self.waist * 10)}/{round(self.sleeve_length * 10)}"
         return f"{self.kind}/{self.neckline}/{self.sleeve}/{self.fit}/{self.front}/{levels}"
 

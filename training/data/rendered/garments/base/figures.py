@@ -19,7 +19,7 @@ SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Suit:
-    """The subdivided and smoothed tights; only the positions differ between bodies."""
+    """The body's tights, subdivided and smoothed into a suit; only vertex positions differ between bodies."""
 
     faces: np.ndarray
     """(F, 3) int32."""
@@ -37,7 +37,7 @@ class Suit:
 
 @dataclass(frozen=True)
 class Figure:
-    """One body's suit and its measures, at rest (arms about 45 degrees out), metres."""
+    """One body's suit and its measurements in metres, at rest (arms about 45 degrees out)."""
 
     body: Body
     """The measured body."""
@@ -64,7 +64,7 @@ class Figure:
     ankle: float
     """Height of the ankles."""
     side: np.ndarray
-    """(2, K): heights from the ankles to the shoulders, and the depth (y) of the side seam there."""
+    """(2, K): heights from the ankles to the shoulders, and the depth (y) of the side seam at each height."""
 
     @property
     def arm_length(self) -> float:
@@ -151,7 +151,7 @@ def along_arm(points: np.ndarray, figure: Figure, side: int) -> tuple[np.ndarray
 
 
 def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    """0 at `low` to 1 at `high`, flat at both ends; `low` may be the larger one."""
+    """Interpolate smoothly from 0 at `low` to 1 at `high`, with zero slope at both ends; `low` may exceed `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -164,7 +164,8 @@ def _armpit(points: np.ndarray, arm: np.ndarray) -> np.ndarray:
 
 
 def _side_line(points, arms, shoulder, armpit, body):
-    """Depth of the outermost points of the torso by height; above the armpit, to the top of the shoulder."""
+    """Heights, and the depth of the torso's outermost points at each; above the armpit, the line leads to the top of
+    the shoulder."""
     torso = arms < 0.15
     hip = body.head("upperleg01.L")[2]
     heights = np.linspace(hip - 0.1, armpit[2] - 0.03, 16)

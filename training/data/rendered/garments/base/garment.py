@@ -11,7 +11,8 @@ from ...base.panels import Panel
 from .cuts import Cut
 
 CLEAR_EDGES = 2
-"""Distance from an outer layer's open edge, in fine edges of about 1 cm, within which inner layers may come through."""
+"""Distance from an outer layer's open edge within which inner layers may show through, in edges of the fine cloth
+(about 1 cm each)."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Springs:
     along: np.ndarray
     """(E, 2) int32: the edges."""
     across: np.ndarray
-    """(B, 2) int32: vertices that face each other across an edge, against bending."""
+    """(B, 2) int32: vertices that face each other across an edge; these springs resist bending."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Trim:
     offset: np.ndarray
     """(A, 3) further offset in the axes of the chest at rest, metres."""
     uv: np.ndarray
-    """(G, 3, 2) metres on the trim's panel."""
+    """(G, 3, 2) positions on the trim's panel, in metres."""
     panel: np.ndarray
     """(G,) int16."""
     solid: bool
@@ -46,14 +47,14 @@ class Trim:
 
 @dataclass(frozen=True)
 class Garment:
-    """Result of `tailor`; wearing it never changes faces, uv or panels."""
+    """A garment made by `tailor`; wearing it never changes its faces, uv or panels."""
 
     cut: Cut
     """Cut that the garment was made from."""
     faces: np.ndarray
     """(F, 3) int32: the coarse cloth."""
     basis: sparse.csr_matrix
-    """(V, N): coarse vertices from the suit's points."""
+    """(V, N): matrix that computes the coarse vertices from the suit's points."""
     fall: np.ndarray
     """(V,) distance by which each vertex hangs below its point on the suit, metres on the template."""
     ring: np.ndarray
@@ -85,7 +86,7 @@ class Garment:
     fine_springs: Springs
     """Springs of the fine cloth."""
     uv: np.ndarray
-    """(4 F, 3, 2) float32 metres on the panels, of the fine faces."""
+    """(4 F, 3, 2) float32: positions of the fine faces' corners on the panels, in metres."""
     panel: np.ndarray
     """(4 F,) int16."""
     rim: np.ndarray

@@ -1,7 +1,7 @@
 """Operations on triangle meshes that keep every new vertex a linear combination of the old ones.
 
-Each operation that makes vertices returns their combination as a sparse matrix, so that anything known at the old
-vertices (positions on any body, skin weights, ease) follows from one matrix product.
+Each operation that creates vertices returns the combinations as a sparse matrix, so that any quantity known at the old
+vertices (positions on any body, skin weights, ease) can be transferred with one matrix product.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ class Split:
     faces: np.ndarray
     """(F', 3) int32."""
     combine: sparse.csr_matrix
-    """(V', V): the new vertices from the old ones."""
+    """(V', V): matrix that computes the new vertices from the old ones."""
     parent: np.ndarray
-    """(F',) the face that each face was a part of."""
+    """(F',) original face that each new face is a part of."""
     positive: np.ndarray
     """(F',) bool: whether the face is on the positive side of the isoline."""
     marks: np.ndarray
-    """(V',) int64: bits of the isolines that pass through the vertex."""
+    """(V',) int64: bit mask of the isolines that pass through each vertex."""
 
 
 def triangles_of(quads: np.ndarray) -> np.ndarray:
-    """Two triangles for each quad; (Q, 4) to (2 Q, 3) int32."""
+    """Two triangles for each quad; (Q, 4) -> (2 Q, 3) int32."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
@@ -54,7 +54,7 @@ def opposites_of(faces: np.ndarray) -> np.ndarray:
 
 
 def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -> sparse.csr_matrix:
-    """Matrix (count, count) that replaces each vertex by the mean of its neighbours; isolated ones stay.
+    """Matrix (count, count) that replaces each vertex by the mean of its neighbours; isolated vertices do not move.
 
     Vertices on an open edge are averaged only with their neighbours on that edge, so that hems stay smooth and do not
     shrink. Vertices on a seam between faces with different `pieces`, (F,) numbers, are averaged only along the seam.
@@ -96,7 +96,7 @@ def flat_averaging(faces: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
 
 
 def _means_of(rows, columns, weights, rim, rim_weights, count) -> sparse.csr_matrix:
-    """Rows of weights that sum to one; those of vertices on the rim are taken from the rim alone."""
+    """Matrix of weights whose rows sum to one; vertices on the rim only use weights from the rim."""
     on_rim = np.zeros(count, bool)
     on_rim[rim.ravel()] = True
     keep = ~on_rim[rows]
@@ -115,7 +115,7 @@ def _means_of(rows, columns, weights, rim, rim_weights, count) -> sparse.csr_mat
 def smoothing(
     faces: np.ndarray, count: int, strength: float, times: int, pieces: np.ndarray | None = None
 ) -> sparse.csr_matrix:
-    """Matrix (count, count) of repeated Laplacian smoothing; `pieces` as in `averaging`."""
+    """Matrix (count, count) that applies Laplacian smoothing repeatedly; `pieces` is as in `averaging`."""
     step = (1 - strength) * sparse.identity(count, format="csr") + strength * averaging(faces, count, pieces)
     result = step
     for _ in range(times - 1):
@@ -153,7 +153,7 @@ def upsample(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matr
 
 
 def upsample_corners(values: np.ndarray) -> np.ndarray:
-    """Per-corner values of the faces that `upsample` makes; (F, 3, C) to (4 F, 3, C)."""
+    """Interpolate per-corner values to the faces that `upsample` returns; (F, 3, C) -> (4 F, 3, C)."""
     a, b, c = values[:, 0], values[:, 1], values[:, 2]
     ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
     parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (bc, ca, ab)]
@@ -164,14 +164,14 @@ def upsample_corners(values: np.ndarray) -> np.ndarray:
 def split(faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, snap: float = 0.35) -> Split:
     """Cut a mesh along the zero of a field known at its vertices.
 
-    Vertices near the isoline are moved onto it, so that no slivers appear; vertices on other isolines only move along
-    these. Other triangles that the isoline crosses are cut into two or three.
+    Vertices near the isoline are moved onto it to avoid slivers; vertices that are already on another isoline only move
+    along that isoline. The remaining triangles that the isoline crosses are cut into two or three.
 
     Args:
         faces: (F, 3).
         field: (V,) positive on one side.
-        marks: (V,) int64 bits of the isolines that pass through the vertices.
-        bit: number of this isoline's own bit.
+        marks: (V,) int64 bit mask of the isolines that pass through each vertex.
+        bit: index of the bit that marks this isoline.
         snap: fraction of an edge within which its end is moved.
     """
     combine, value, marks = _snapped(faces, field.astype(float), marks.copy(), snap)
@@ -246,7 +246,7 @@ def boundary_loops(faces: np.ndarray) -> list[np.ndarray]:
 
 
 def strip_faces(first: np.ndarray, second: np.ndarray, closed: bool = True) -> np.ndarray:
-    """Faces between two chains of equal length that continue the mesh beyond the first; (2 n, 3)."""
+    """(2 n, 3) faces between two chains of equal length, which continue the mesh beyond the first chain."""
     a, b = first, second
     a_next, b_next = np.roll(a, -1), np.roll(b, -1)
     if not closed:
@@ -256,7 +256,8 @@ def strip_faces(first: np.ndarray, second: np.ndarray, closed: bool = True) -> n
 
 
 def _edge_keys(faces: np.ndarray) -> tuple[np.ndarray, int]:
-    """(3 F,) a number for the edge after each corner, the same from both sides, and the divisor that decodes it."""
+    """Return a number for the edge after each corner, (3 F,), which is the same from both sides, and the divisor that
+    decodes it."""
     size = int(faces.max()) + 1 if len(faces) else 1
     first = faces.T.ravel().astype(np.int64)
     second = faces[:, [1, 2, 0]].T.ravel().astype(np.int64)

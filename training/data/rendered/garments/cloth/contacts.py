@@ -68,7 +68,7 @@ def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
 
 
 def _regions(arms: np.ndarray, legs: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks of vertices, (V,) bool, by what the vertices may touch."""
+    """Masks (V,) bool of the vertices, by the part of the body or the layer that they may touch."""
     on_arm = arms > 0.5
     trunk = ~on_arm.any(axis=1)
     left = trunk & (legs[:, 0] > legs[:, 1])
@@ -113,7 +113,7 @@ def colliders_of(garment: Garment, posed: Posed, layers: list[Draped]) -> list[t
     if not garment.cut.legs and garment.fall.max() > 0.05:
         add("clear", *_around_legs(posed), 0.0, 0.2)
     for layer in layers:
-        if layer.seen.all() or garment.cut.top:  # A layer that is tucked into the garment gives way.
+        if layer.seen.all() or garment.cut.top:  # A layer that is tucked into the garment yields to it.
             add("all", layer.fine[layer.seen], layer.normals[layer.seen], LAYER_GAP, 0.06)
     return result
 
@@ -127,7 +127,7 @@ def contacts_of(
 
 
 def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray:
-    """Points of arms and hands that face the trunk; only these may press on the trunk's cloth, and only inwards."""
+    """Mask of arm and hand points that face the trunk; only these press on the trunk's cloth, and only inwards."""
     trunk = posed.points[suit().arms.sum(axis=1) < 0.2]
     inwards = trunk[cKDTree(trunk).query(points)[1]] - points
     inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-9)
@@ -135,7 +135,7 @@ def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray
 
 
 def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
-    """A hull around both legs, because skirts do not fall between them; points and normals (P, 3)."""
+    """Points and normals, (P, 3) each, of a hull around both legs, which keeps skirts from falling between them."""
     legs = posed.points[suit().legs.sum(axis=1) > 0.9]
     top, low = np.percentile(legs[:, 2], 90), np.percentile(legs[:, 2], 12)
     centre = (legs.min(axis=0) + legs.max(axis=0))[:2] / 2
@@ -160,7 +160,7 @@ def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pushed_off(place: np.ndarray, contacts: list[tuple[np.ndarray, Collider]]) -> np.ndarray:
-    """Push all vertices, including pinned ones, out of what they touch."""
+    """Push all vertices, including pinned ones, out of the colliders that they penetrate."""
     place = place.copy()
     for mask, collider in contacts:
         rows = np.flatnonzero(mask)

@@ -12,8 +12,8 @@ CELL = 0.015
 
 
 def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F,) bool: faces (F, 3) of a mesh with vertices (V, 3) in metres that are pierced by an edge which shares no
-    vertex with them.
+    """(F,) bool: whether each face (F, 3) of a mesh with vertices (V, 3), in metres, is pierced by an edge with which
+    it shares no vertex.
     """
     faces = faces.astype(np.int64)
     low = vertices.min(axis=0)
@@ -26,7 +26,7 @@ def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _sorted_in(first, last, shape):
-    # The faces of each box, one box after the other, as in a sparse matrix of compressed rows.
+    # The faces in each box, one box after another, like the rows of a compressed sparse row matrix.
     starts = np.zeros(shape[0] * shape[1] * shape[2] + 1, np.int64)
     for turn in range(2):
         if turn == 1:

@@ -33,7 +33,7 @@ class Collider:
     gap: np.ndarray
     """(P,) minimum distance of cloth from each point, metres."""
     depth: float
-    """Maximum penetration to correct, metres; deeper cloth belongs on the other side."""
+    """Maximum penetration to correct, metres; cloth that is deeper is assumed to belong on the other side."""
 
     @cached_property
     def tree(self) -> cKDTree:
@@ -50,7 +50,7 @@ class Settle:
     passes: int
     """Passes over the springs per step."""
     gravity: float
-    """Gravity in metres per square second; less than on Earth, which so few passes could not support."""
+    """Gravity in metres per second squared; lower than on Earth, because so few passes could not support its pull."""
     damping: float
     """Fraction of the velocity that is kept per step."""
     friction: float = 0.5
@@ -70,13 +70,13 @@ def make_springs(faces: np.ndarray) -> Springs:
 
 
 def unwrinkled(place: np.ndarray, faces: np.ndarray, even: sparse.csr_matrix, times: int) -> np.ndarray:
-    """Slide vertices within the surface until the texture is even; folds stay.
+    """Slide vertices within the surface so that the texture is evenly spaced; folds are preserved.
 
     Args:
         place: (V, 3) metres.
         faces: (F, 3).
         even: (V, V) from `flat_averaging` at rest.
-        times: number of passes; each smooths by about one more edge.
+        times: number of passes; each extends the smoothing by about one edge.
     """
     place = place.copy()
     rim = boundary_edges(faces)
@@ -93,7 +93,7 @@ def unwrinkled(place: np.ndarray, faces: np.ndarray, even: sparse.csr_matrix, ti
 
 
 def _directions(place: np.ndarray, rim: np.ndarray) -> np.ndarray:
-    """(V, 3) unit, along the open edges; 0 elsewhere."""
+    """(V, 3): unit vectors along the open edges; 0 elsewhere."""
     steps = place[rim[:, 1]] - place[rim[:, 0]]
     total = np.zeros_like(place)
     for axis in range(3):
@@ -113,16 +113,16 @@ def drape(
     settle: Settle,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
-    """Let cloth fall from a start position.
+    """Simulate cloth that falls from a start position.
 
     Args:
         start: (V, 3) metres.
-        rest: (V, 3) shape at rest, which gives the springs their lengths.
+        rest: (V, 3) shape at rest, which determines the lengths of the springs.
         springs: springs of the mesh.
         bend: fraction of a bend that a pass corrects, 0..1; large for stiff cloth.
         grow: (V,) factor on the lengths; above 1 for excess cloth.
         free: (V,) 1 for free vertices, 0 for pinned ones.
-        contacts: which vertices (V,) bool collide with what, applied in order.
+        contacts: pairs of a mask (V,) bool of vertices and the collider that they collide with, applied in order.
         rng: draws offsets of about a millimetre, so that folds can start.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Rest shape of a garment on a body: ease and fall."""
+"""Compute a garment's rest shape on a body from its ease and fall."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
 def pleats_of(garment: Garment) -> np.ndarray:
     """(V,) depth of pleats, inwards and outwards, metres.
 
-    Pleats are applied after draping, which would flatten them, and by index along the ring rather than by angle, so
-    that each pleat has a whole number of vertices.
+    Pleats are applied after draping, because draping would flatten them. They are placed by index along the ring rather
+    than by angle, so that each pleat has a whole number of vertices.
     """
     depth = np.zeros(len(garment.fall))
     if garment.cut.pleats and len(garment.ring):
@@ -118,7 +118,7 @@ def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figur
 
 
 def spanned(table: np.ndarray) -> np.ndarray:
-    """Radii of the convex hull of each row of radii around a centre, because cloth does not follow hollows."""
+    """Replace each row of radii around a centre by those of its convex hull, because cloth does not follow hollows."""
     angle = np.arange(table.shape[1]) * (2 * np.pi / table.shape[1])
     cosine = np.cos(angle[:, None] - angle[None])
     reach = (table[:, :, None] * cosine[None]).max(axis=1)  # (rows, directions)
@@ -138,7 +138,7 @@ def _looked_up(table: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 LEG_STRAIGHT = {"tight": 0.0, "slim": 0.12, "regular": 0.75, "loose": 1.0}
-"""Fraction of the thigh's width that trousers keep further down."""
+"""Fraction of the thigh's width that trousers keep further down the leg, by fit."""
 
 
 def _legs_straightened(place: np.ndarray, garment: Garment, figure: Figure) -> np.ndarray:
@@ -239,7 +239,7 @@ def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -
 
 
 def _even_angles(loop: np.ndarray, angle: np.ndarray, closed: bool) -> np.ndarray:
-    """Angles (L,) that spread points evenly along a loop, with as little rotation as possible."""
+    """Angles (L,) that space points evenly along a loop while rotating them as little as possible."""
     chain = np.concatenate([loop, loop[:1]]) if closed else loop
     turn = np.sign(angle[-1] - angle[0]) * 2 * np.pi
     angles = np.append(angle, angle[0] + turn) if closed else angle
@@ -255,7 +255,8 @@ def _around(at: np.ndarray, angle: np.ndarray, radius: np.ndarray) -> np.ndarray
 
 
 def _hips(figure: Figure, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Outline of the hips from the crotch to 13 cm above it: angles and the largest radii there, hollows spanned."""
+    """Outline of the hips: angles, and the largest radius from the crotch to 13 cm above it at each, without
+    hollows."""
     height = figure.points[:, 2] - figure.crotch
     ring = figure.points[(height > -0.02) & (height < 0.13) & (suit().arms.sum(axis=1) < 0.2), :2] - centre
     angle = np.arctan2(ring[:, 0], ring[:, 1])
@@ -266,7 +267,7 @@ def _hips(figure: Figure, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _hips_above(figure: Figure, centre: np.ndarray, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Radii (K, L) of the body's outline, hollows spanned, at angles and heights (K, L) from the hips to the waist."""
+    """Radii (K, L) of the body's outline without hollows, at angles and heights (K, L) from the hips to the waist."""
     low, step = figure.crotch, 0.02
     points = figure.points[suit().arms.sum(axis=1) < 0.2] - [*centre, low]
     row = (points[:, 2] / step).astype(int)

@@ -53,7 +53,7 @@ def _placed(trim, draped: Draped, posed: Posed) -> np.ndarray:
 
 
 def _turned_in(garment: Garment, draped: Draped, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two strips along every open edge: the thickness of the cloth, and the hem turned in; vertices, faces, uv."""
+    """Vertices, faces and uv of two strips along every open edge: the thickness of the cloth, and the turned-in hem."""
     rim, face = garment.rim, garment.rim_face
     used, number = np.unique(rim, return_inverse=True)
     number = number.reshape(-1, 2)

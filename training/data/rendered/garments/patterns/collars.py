@@ -17,7 +17,8 @@ from .laying import outside_up
 def make_collar(
     cut: Cut, figure: Figure, rest: np.ndarray, faces: np.ndarray, first_panel: int
 ) -> list[tuple[str, str, Trim]]:
-    """The collar's pieces as (panel name, role, trim), with panels from `first_panel` on; empty without a collar."""
+    """The collar's pieces as (panel name, role, trim), with panels numbered from `first_panel`; empty without a
+    collar."""
     if cut.collar == "none":
         return []
     chain = _neck_chain(cut, figure, rest, faces)
@@ -43,7 +44,7 @@ def make_collar(
 
 
 def _neck_chain(cut: Cut, figure: Figure, rest: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Vertices once around the neck's edge, from the middle of the front; an open front separates the two ends."""
+    """Vertices once around the neck's edge, starting at the front centre; an open front separates the two ends."""
     loops = [loop for loop in boundary_loops(faces) if len(loop) > 10]
     loop = max(loops, key=lambda chain: (np.abs(neck_field(rest[chain], cut, figure)) < 0.025).sum())
     if cut.front == "open":
@@ -77,7 +78,7 @@ def _directions(chain: np.ndarray, rest: np.ndarray, faces: np.ndarray) -> tuple
 
 
 def _collar_shape(cut: Cut, end: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Height of the stand, width of the fall, and how far its points spread, along the edge; metres."""
+    """Height of the stand and width of the fall along the edge, and the spread of the collar's points; metres."""
     if cut.collar == "lapel":
         notch = 0.5 * length - 0.15
         lapel = 0.095 * smoothstep(0.0, 0.75 * notch, end)

@@ -19,7 +19,7 @@ def height_of(level: float, figure: Figure) -> float:
 
 
 def side_field(points: np.ndarray, arms: np.ndarray, figure: Figure) -> np.ndarray:
-    """Metres behind the side seams, the shoulder seams and the seams of sleeves; (V,), negative in front."""
+    """Distance in metres behind the seams of sides, shoulders and sleeves; (V,), negative in front of them."""
     torso = points[:, 1] - np.interp(points[:, 2], *figure.side)
     result = torso
     for side in range(2):
@@ -30,7 +30,7 @@ def side_field(points: np.ndarray, arms: np.ndarray, figure: Figure) -> np.ndarr
 
 
 def armhole_field(points: np.ndarray, arms: np.ndarray, figure: Figure, side: int, drop: float) -> np.ndarray:
-    """Metres beyond an armhole, positive on the arm; (V,)."""
+    """Distance in metres beyond an armhole, positive on the arm; (V,)."""
     out = 1.0 if side == 0 else -1.0
     direction = figure.elbow[side] - figure.shoulder[side]
     direction = direction / np.linalg.norm(direction)
@@ -48,7 +48,7 @@ def armhole_field(points: np.ndarray, arms: np.ndarray, figure: Figure, side: in
 
 
 def neck_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Approximate metres outside the neck hole; (V,), negative in the hole."""
+    """Approximate distance in metres from the edge of the neck hole; (V,), negative inside the hole."""
     top = figure.neck[2] + 0.005
     if cut.neckline == "high":
         tilt = 0.25 * (points[:, 1] - figure.neck[1])
@@ -75,12 +75,13 @@ def neck_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def _strap_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Metres below the top edge, or within two straps above it; (V,), negative elsewhere."""
+    """Distance in metres below the top edge, or inside two straps above it; (V,), negative elsewhere."""
     return np.maximum(below_straps(points, cut, figure), STRAP / 2 - np.abs(np.abs(points[:, 0]) - cut.neck_width))
 
 
 def below_straps(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Metres below the top edge of a garment with straps, which rises towards the straps in front; (V,)."""
+    """Distance in metres below the top edge of a garment with straps; (V,). In front, this edge rises towards the
+    straps."""
     at = np.abs(points[:, 0])
     inner, outer = np.maximum(1 - at / cut.neck_width, 0), np.maximum(at - cut.neck_width, 0)
     rise = 0.055 - cut.neck_depth * inner - 0.9 * outer
@@ -89,7 +90,7 @@ def below_straps(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def opening_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Metres outside the gap of an open front; (V,), negative in the gap."""
+    """Distance in metres outside the gap of an open front; (V,), negative in the gap."""
     low = height_of(cut.length, figure)
     top = figure.neck[2] - cut.neck_depth
     share = np.clip((top - points[:, 2]) / (top - low), 0, 1.2)
@@ -99,7 +100,7 @@ def opening_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def hem_field(points: np.ndarray, cut: Cut, height: float) -> np.ndarray:
-    """Metres above the hem; (V,)."""
+    """Distance in metres above the hem; (V,)."""
     if cut.hem != "curved":
         return points[:, 2] - height
     side = smoothstep(0.05, 0.16, np.abs(points[:, 0]))
@@ -107,11 +108,11 @@ def hem_field(points: np.ndarray, cut: Cut, height: float) -> np.ndarray:
 
 
 def waist_field(points: np.ndarray, height: float) -> np.ndarray:
-    """Metres below a lower garment's top edge, which dips a little in front; (V,)."""
+    """Distance in metres below a lower garment's top edge, which dips slightly in front; (V,)."""
     return height + 0.06 * points[:, 1] - points[:, 2]
 
 
 def sleeve_field(points: np.ndarray, arms: np.ndarray, figure: Figure, side: int, length: float) -> np.ndarray:
-    """Metres before a sleeve's end; (V,)."""
+    """Distance in metres along the arm to a sleeve's end; (V,), negative beyond it."""
     station, _, _ = along_arm(points, figure, side)
     return np.where(arms[:, side] > 0.4, length - station, 0.5)

@@ -19,7 +19,7 @@ def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: i
         points: (V, 3) metres.
         faces: (F, 3) of this piece only.
         guess: (F, 3, 2) metres, not folded over: u right and v down as seen from outside.
-        rounds: number of times that rotations and then positions are solved for.
+        rounds: number of iterations, each of which solves for rotations and then for positions.
 
     Returns:
         (F, 3, 2), aligned with the guess.
@@ -36,7 +36,7 @@ def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: i
 
 
 def _corners(faces: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(F, 3) number of the piece's own point at each corner, and one corner for each point."""
+    """Return the index of the point at each corner, (F, 3), and one corner for each point."""
     key = np.concatenate([faces.reshape(-1, 1), np.round(guess.reshape(-1, 2) / 0.02)], axis=1)
     vertex = faces.ravel()
     order = np.lexsort((guess.reshape(-1, 2)[:, 0], vertex))

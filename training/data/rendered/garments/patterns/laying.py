@@ -1,4 +1,4 @@
-"""Flat panels of a garment: planes in metres, with seams and hems."""
+"""Flatten a garment into panels: planes in metres, with seams and hems."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lay(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> tuple[n
         panel[piece.chosen] = number
         uv[piece.chosen] = _flat(piece, pattern, cut, figure, rest)
     body = np.isin(panel, [i for i, piece in enumerate(pieces) if piece.name in ("front", "back")])
-    # v is 0 at the top of both front and back, which is the highest shoulder or waist.
+    # On both front and back, v is 0 at the garment's top: the higher shoulder, or the waist.
     for number in np.unique(panel[body]):
         uv[panel == number, :, 1] -= uv[panel == number, :, 1].min()
     panels = []
@@ -97,7 +97,7 @@ def _flat(piece: Piece, pattern: Pattern, cut: Cut, figure: Figure, rest: np.nda
 
 
 def outside_up(uv: np.ndarray) -> np.ndarray:
-    """Mirror a flat piece (F, 3, 2) if it shows its inside, so that u points right when v points down."""
+    """Mirror a flat piece (F, 3, 2) if it shows the inside of the cloth, so that u points right when v points down."""
     a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     if (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() > 0:
         return uv * np.array([-1.0, 1.0])
@@ -178,7 +178,7 @@ def _strip(faces: np.ndarray, all_faces: np.ndarray, rest: np.ndarray) -> np.nda
 
 
 def _across(faces: np.ndarray, panel: np.ndarray) -> np.ndarray:
-    """(F, 3) number of the panel across the edge after each corner, -1 at open edges."""
+    """(F, 3): index of the panel across the edge that follows each corner; -1 at open edges."""
     first, second = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel().astype(np.int64)
     size = int(faces.max()) + 1
     key, wanted = first * size + second, second * size + first

@@ -27,7 +27,7 @@ class Pattern:
 
     @property
     def points(self) -> np.ndarray:
-        """(V, 3) on the figure's skin."""
+        """(V, 3): the vertices' positions on the figure's suit, before they hang."""
         return self.basis @ self.figure.points
 
     @property
@@ -56,7 +56,7 @@ class Pattern:
         self.keep(self.tags.pop("_kept"))
 
     def keep_largest(self) -> None:
-        """Drop loose scraps."""
+        """Keep only the largest connected part."""
         self.keep(largest_part(self.faces, len(self.marks)))
 
     def lengthen(self, loop: np.ndarray, falls: list[np.ndarray], closed: bool = True) -> None:
@@ -90,7 +90,7 @@ class Pattern:
         return found[loop] if closed else found[loop[:-1]]
 
     def keep(self, chosen: np.ndarray) -> None:
-        """Drop all faces but the chosen ones, (F,) bool."""
+        """Remove all faces except the chosen ones, (F,) bool."""
         faces, used = compact(self.faces[chosen], len(self.marks))
         self.faces = faces
         self.basis, self.marks, self.fall = self.basis[used], self.marks[used], self.fall[used]

@@ -26,7 +26,7 @@ def make_trims(
     panel: np.ndarray,
     panels: list[Panel],
 ) -> tuple[tuple[Trim, ...], tuple[Panel, ...]]:
-    """Trims on a garment's fine cloth; also adds lines, buttons and areas for prints to the panels."""
+    """Return the trims on a garment's fine cloth, and the panels with lines, buttons and areas for prints added."""
     panels = [_marked(p, cut, uv[panel == number]) for number, p in enumerate(panels)]
     trims = []
     front = next(i for i, p in enumerate(panels) if p.name == "front")
@@ -54,7 +54,8 @@ def _trim_panel(name: str, trim: Trim, lines: tuple[Line, ...]) -> Panel:
 
 
 def _patches(cut: Cut, front: Panel, uv: np.ndarray) -> list[tuple[str, float, Field]]:
-    """Name, thickness and field of trims on the front: positive inside, for points (N, 2) on the front panel."""
+    """Name, thickness and field of each trim on the front; the field of points (N, 2) on the panel is positive
+    inside."""
     found: list[tuple[str, float, Field]] = []
     neck, low = _neck_point(uv), front.box[3]
     if cut.front in ("buttons", "half_buttons"):
@@ -77,7 +78,7 @@ def _patches(cut: Cut, front: Panel, uv: np.ndarray) -> list[tuple[str, float, F
 
 
 def _rounded(u: float, v: float, half_width: float, half_height: float, radius: float) -> Field:
-    """A rectangle with rounded corners."""
+    """Field of a rectangle with rounded corners."""
 
     def field(points: np.ndarray) -> np.ndarray:
         x = np.abs(points[:, 0] - u) - half_width + radius
@@ -88,7 +89,7 @@ def _rounded(u: float, v: float, half_width: float, half_height: float, radius: 
 
 
 def _kangaroo(u: float, v: float, half_width: float, half_height: float) -> Field:
-    """A rectangle whose upper corners are cut off for the hands."""
+    """Field of a rectangle whose upper corners are cut off for the hands."""
     box = _rounded(u, v, half_width, half_height, 0.008)
 
     def field(points: np.ndarray) -> np.ndarray:
@@ -102,7 +103,8 @@ def _kangaroo(u: float, v: float, half_width: float, half_height: float) -> Fiel
 def _patch(
     rest: np.ndarray, faces: np.ndarray, uv: np.ndarray, field: Field, lift: float, panel: int
 ) -> tuple[Trim, np.ndarray] | None:
-    """A copy of a piece of the front on top of it, with its border turned down, and the border on the panel (N, 2)."""
+    """Return a trim and its border (N, 2) on the front panel; None if it is empty. The trim is a copy of a piece of the
+    front, lying on top of it, with the border turned down."""
     flat = np.zeros((len(rest), 3))
     flat[faces.ravel(), :2] = uv.reshape(-1, 2)
     used = np.unique(faces)
@@ -129,7 +131,7 @@ def _patch(
 
 
 def _neck_point(uv: np.ndarray) -> float:
-    """v of the front's upper edge in the middle."""
+    """v of the front's upper edge at the centre."""
     flat = uv.reshape(-1, 2)
     middle = flat[np.abs(flat[:, 0]) < 0.02]
     return float(middle[:, 1].min()) if len(middle) else float(flat[:, 1].min() + 0.1)
@@ -147,7 +149,7 @@ def _buttons(cut: Cut, placket: Panel) -> tuple[tuple[float, float, float], ...]
 
 
 def _marked(panel: Panel, cut: Cut, uv: np.ndarray) -> Panel:
-    """A panel with its area for prints and the lines that are only stitched."""
+    """The panel with its area for prints, and with lines for details that are only stitched."""
     left, top, right, low = panel.box
     panel = replace(panel, span=(top, low))
     if panel.name == "front" and cut.top:

@@ -38,7 +38,7 @@ class Merged:
     labels: np.ndarray
     """(F, 2) uint8: label of a face seen from outside and from inside."""
     uv: np.ndarray
-    """(F, 3, 2) float32: metres on the panel; NaN on faces without one."""
+    """(F, 3, 2) float32: positions on the panel, in metres; NaN on faces without a panel."""
     paint: np.ndarray
     """(V, 3) float32; 0 on surfaces without paint."""
 
@@ -70,7 +70,7 @@ def merge(surfaces: Sequence[Surface]) -> Merged:
 
 
 def _shading_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3) float32; upwards if undefined, because rays need one."""
+    """Unit normals (V, 3) float32; undefined normals point upwards, because rays need a valid normal."""
     found = vertex_normals(vertices, faces)
     return np.where(found.any(axis=1, keepdims=True), found, (0.0, 0.0, 1.0)).astype(np.float32)
 

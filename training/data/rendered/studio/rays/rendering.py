@@ -21,12 +21,12 @@ WHITE_CARD = 0.9
 """Light, after exposure, on a white card that faces the camera at the person's position."""
 
 CARD_DISTANCE = 0.9
-"""Distance in metres of the card in front of the garment's centre, where no arm shades it."""
+"""Distance in metres of the card in front of the garment's centre, far enough not to be shaded by an arm."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A view, and the geometry at its pixels' centres, (h, w) pixels."""
+    """A rendered view of (h, w) pixels, and the geometry at its pixels' centres."""
 
     view: View
     """Buffers for dressing."""
@@ -50,11 +50,11 @@ def photograph(
     samples: int = 8,
     at: np.ndarray | None = None,
 ) -> Shot:
-    """Render `surfaces` in `room`; None for the soft light of product shots without a background.
+    """Render `surfaces` in `room`, or in the soft light of product shots and without a background if `room` is None.
 
-    The shot's surface numbers are those of `surfaces`, then those of the room. `samples` is the number of light paths
-    per pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
-    invalid surfaces, or if the packages of the extra `render` are missing.
+    The shot numbers the given `surfaces` first, then those of the room. `samples` is the number of light paths per
+    pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
+    invalid surfaces, or if the packages of the `render` extra are missing.
     """
     chosen = product_set() if room is None else room
     mesh = merge([*surfaces, *chosen.surfaces])
@@ -119,7 +119,7 @@ def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples:
 
 
 def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each pixel at an edge is lit, (E,) bool, and the mean light (E, 3) of its subsamples."""
+    """Return whether each pixel at an edge is lit, (E,) bool, and the mean light of its subsamples, (E, 3)."""
     found = np.zeros((len(fine.seen), 3), np.float32)
     if fine.seen.any():
         found[fine.seen] = tracer.light(fine.points[fine.seen], fine.normals[fine.seen], seed, samples)
@@ -129,7 +129,8 @@ def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[
 
 
 def _carried_on(light: np.ndarray, lit: np.ndarray) -> np.ndarray:
-    """`light` (h, w, 3), with other pixels filled with the mean of the `lit` (h, w) pixels nearby, or else of all."""
+    """`light` (h, w, 3), with unlit pixels filled with the mean of nearby `lit` (h, w) pixels or, failing that, of all
+    lit pixels."""
     if lit.all() or not lit.any():
         return light
     share = ndimage.uniform_filter(lit.astype(np.float32), 7)[..., None]

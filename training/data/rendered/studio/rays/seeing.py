@@ -13,7 +13,7 @@ from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer
 
 DEPTH_STEP = 0.02
-"""Relative difference in depth between neighbours that makes an edge."""
+"""Relative difference in depth between neighbouring pixels that counts as an edge."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Sight:
-    """First hits of all rays of a camera."""
+    """First hits of all rays from a camera."""
 
     shape: tuple[int, int]
     """h, w in pixels."""

@@ -1,4 +1,4 @@
-"""Gloss of a smooth clear coat: reflections of the lamps, from the normals alone."""
+"""Gloss of a smooth clear coat: reflections of the lamps, computed from the normals alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ FACING = 0.04
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
     """Reflection of the `lamps` in a clear coat with `normals` (h, w, 3); (h, w) float32, linear, 0 in empty areas.
 
-    Lamps are dimmed at pixels from which they are hidden, judging by `light` (h, w, 3), which actually arrives there.
+    Reflections are dimmed at pixels that the lamps do not reach, according to `light` (h, w, 3), the light that arrives
+    at each pixel.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5

@@ -1,4 +1,4 @@
-"""Ray tracing of a merged mesh: first hits and their light. Needs the extra `render`."""
+"""Ray tracing of a merged mesh: first hits and their light. Needs the `render` extra."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tracer:
         """Trace rays from `origin` (3,) along unit `directions` (N, 3) to their first hits."""
         import drjit as dr
 
-        if len(directions) == 0:  # Dr.Jit aborts the process if a kernel has nothing to do
+        if len(directions) == 0:  # Dr.Jit aborts the process if a kernel receives no input
             return Hits(np.empty(0, np.int32), np.empty((0, 2), np.float32), np.empty(0, np.float32))
         mi = self._mi
         start = mi.Point3f(*(dr.opaque(mi.Float, float(value)) for value in origin))
@@ -78,7 +78,7 @@ class Tracer:
             return np.empty((0, 3), np.float32)
         mi = self._mi
         sampler = mi.load_dict({"type": "multijitter", "sample_count": samples})
-        # a stratified grid does not exist for every number of samples
+        # not every number of samples allows a stratified grid
         samples = int(sampler.sample_count())
         count = len(points) * samples
         sampler.set_samples_per_wavefront(samples)
@@ -90,7 +90,7 @@ class Tracer:
         direction, weight = self._draw_direction(point, normal, index & 1, sampler)
         ray = mi.Ray3f(point, direction)
         found = self._scene.ray_intersect(ray)
-        # the two choices must be independent, because either alone is lopsided
+        # the two choices must be independent, because a single shared one would bias the result
         bounced = self._bounce(found, direction, (index >> 1) & 1, sampler)
         light = weight * dr.select(found.is_valid(), bounced, self._sky(direction))
         dr.eval(light)
@@ -98,7 +98,7 @@ class Tracer:
         return np.stack(planes, axis=-1)
 
     def _bounce(self, found: Any, direction: Any, choice: Any, sampler: Any) -> Any:
-        """Radiance from the points hit along `direction`: the environment's light, reflected once."""
+        """Radiance arriving along `direction` from the points hit: the environment's light, reflected once."""
         import drjit as dr
 
         mi = self._mi
@@ -109,9 +109,10 @@ class Tracer:
         return dr.select(hidden, mi.Color3f(0), REFLECTANCE * weight * self._sky(onward))
 
     def _draw_direction(self, point: Any, normal: Any, choice: Any, sampler: Any) -> tuple[Any, Any]:
-        """A direction and its weight, so that weight times radiance averages to the light on a white matt surface.
+        """Draw a direction and its weight, so that weight times radiance averages to the light on a white matt surface.
 
-        Every other sample follows the environment's brightness, the rest follow the cosine; both share one density.
+        Half of the samples follow the environment's brightness, and half follow the cosine; the weight uses the density
+        of both combined.
         """
         import drjit as dr
 
@@ -149,7 +150,7 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
         normal=np.pad(normals.astype(np.float32), around, mode="reflect"),
         hdr=True,
         clean_aux=True,
-        # by default the scale of the image depends on the noise itself
+        # fixed, because by default the scale is computed from the image, and so depends on the noise
         input_scale=1.0,
         quality=mitsuba_oidn.Quality.Fast,
         device=_denoising_device(),
@@ -159,7 +160,8 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _denoising_device() -> Any:
-    """One CPU thread, because results must not depend on an accelerator, nor workers use each other's cores."""
+    """A device with one CPU thread, so that results do not depend on an accelerator, and workers do not use each
+    other's cores."""
     import mitsuba_oidn
 
     device = mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
@@ -185,7 +187,7 @@ def _scene(mi: ModuleType, mesh: Merged, environment: np.ndarray) -> Any:
 
 
 def _columns(mi: ModuleType, vectors: np.ndarray) -> list[Any]:
-    """The three columns of `vectors` (N, 3) as separate arrays, because kernels must not contain N."""
+    """The three columns of `vectors` (N, 3) as separate arrays, so that compiled kernels do not depend on N."""
     return [mi.Float(np.ascontiguousarray(vectors[:, axis], np.float32)) for axis in range(3)]
 
 
@@ -200,7 +202,7 @@ def load_mitsuba() -> ModuleType:
         import mitsuba_oidn  # noqa: F401  (missing packages are reported here, not after the first image)
     except ImportError as error:
         raise IGRError(
-            f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."
+            f"Rendering needs {error.name}: install the `render` extra (pip install '.[render]')."
         ) from error
     mitsuba.set_variant("llvm_ad_rgb")
     mitsuba.set_log_level(mitsuba.LogLevel.Error)

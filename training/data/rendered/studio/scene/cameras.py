@@ -25,7 +25,7 @@ class Camera:
 
     @functools.cached_property
     def axes(self) -> np.ndarray:
-        """(3, 3): unit vectors to the image's right, down and forward."""
+        """(3, 3): unit vectors that point right, down and forward in the image."""
         forward = np.subtract(self.target, self.position).astype(np.float64)
         forward /= np.linalg.norm(forward)
         right = np.cross(forward, (0.0, 0.0, 1.0))
@@ -41,7 +41,8 @@ class Camera:
         return self.size[1] / 2 / float(np.tan(np.deg2rad(self.fov) / 2))
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x, y in pixels from the image's upper left corner and depth in metres, (N,) each, of `points` (N, 3)."""
+        """Project `points` (N, 3) to x and y, in pixels from the image's upper left corner, and depth in metres, (N,)
+        each."""
         seen = (np.asarray(points, np.float64) - self.position) @ self.axes.T
         depth = seen[:, 2]
         scale = self.focal / np.where(np.abs(depth) < 1e-9, 1e-9, depth)
@@ -52,7 +53,8 @@ class Camera:
         return self.focal / float((np.asarray(at) - self.position) @ self.axes[2])
 
     def ray_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """corner, right, down (3,): the ray through (x, y) pixels runs along corner + right * x + down * y."""
+        """Vectors corner, right and down, (3,) each: the ray through the pixel position (x, y) has the direction corner
+        + right * x + down * y."""
         right, down, forward = self.axes
         corner = forward * self.focal - right * self.size[0] / 2 - down * self.size[1] / 2
         return corner, right, down

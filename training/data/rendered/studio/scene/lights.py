@@ -17,7 +17,7 @@ MOODS: Mapping[str, tuple[str, ...]] = {
     "corner": ("window", "warm", "key_left", "key_right", "flat"),
     "street": ("overcast", "overcast", "low_sun", "low_sun", "high_sun"),
 }
-"""Lights for each set by name; common ones are repeated."""
+"""Possible lights for each set, by name; common ones are listed more than once."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class SoftBox:
     """A bright rectangle in the environment."""
 
     aside: float
-    """Degrees to the image's right of the camera, for a camera straight ahead of the person."""
+    """Angle in degrees from the camera, towards the right of the image, for a camera straight in front of the
+    person."""
     up: float
     """Degrees above the horizon."""
     width: float
@@ -33,7 +34,7 @@ class SoftBox:
     height: float
     """Half height, degrees."""
     share: float
-    """Light on a white card that faces the box, from the box alone."""
+    """Light that the box alone casts on a white card facing it."""
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Linear, mean about 1."""
 
@@ -47,7 +48,7 @@ class Lamp:
     spread: float
     """Half of the lamp's width, radians."""
     strength: float
-    """Light on a white card that faces the lamp, from the lamp alone."""
+    """Light that the lamp alone casts on a white card facing it."""
 
 
 @functools.cache
@@ -66,10 +67,10 @@ def environment_directions() -> tuple[np.ndarray, np.ndarray]:
 def light_of(
     sky: float, ground: float, boxes: Sequence[SoftBox], yaw: float = 0.0, tint: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> tuple[np.ndarray, tuple[Lamp, ...]]:
-    """Radiance (64, 128, 3) float32 by direction, and the lamps in it.
+    """Return the radiance (64, 128, 3) float32 by direction, and the environment's lamps.
 
-    `sky` and `ground` are radiances at the zenith and the nadir, `tint` is their colour. The boxes are turned by `yaw`
-    degrees, towards a camera on the person's left.
+    `sky` and `ground` are the radiances at the zenith and the nadir, and `tint` is their colour. The boxes are turned
+    with the camera, by `yaw` degrees towards the person's left.
     """
     directions, areas = environment_directions()
     up = directions[..., 2]
@@ -97,7 +98,7 @@ def _soft_box(box: SoftBox, yaw: float) -> tuple[np.ndarray, Lamp]:
     ahead = directions @ middle
     x = np.arctan2(directions @ level, ahead)
     y = np.arctan2(directions @ over, ahead)
-    # edges as soft as the environment's pixels, so that small lamps do not flicker between them
+    # edges are slightly wider than the environment's pixels, so that small lamps do not alias
     soft = np.deg2rad(4.0)
     fill = [
         np.clip((np.deg2rad(half) - np.abs(at)) / soft + 0.5, 0, 1) for half, at in ((box.width, x), (box.height, y))

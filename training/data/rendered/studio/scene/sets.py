@@ -1,4 +1,4 @@
-"""Sets: walls and floors behind a person, and the light that falls on them."""
+"""Sets: walls and floors behind a person, and the lighting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .lights import MOODS, Lamp, SoftBox, draw_light, light_of
 
 @dataclass(frozen=True)
 class Set:
-    """The surroundings of a person, and their light."""
+    """The surroundings of a person, including the lighting."""
 
     name: str
     """sweep, plain, corner, street, or product."""
@@ -24,10 +24,10 @@ class Set:
     surfaces: tuple[Surface, ...]
     """Walls and floors."""
     panels: tuple[Panel, ...]
-    """Panels of the walls and floors, numbered from draw_set's `first_panel`."""
+    """Panels of the walls and floors; their numbers start at draw_set's `first_panel`."""
     environment: np.ndarray
-    """(64, 128, 3) float32, linear: radiance by direction; rows from the zenith down, columns from behind the person
-    over the person's left (see lights.environment_directions)."""
+    """(64, 128, 3) float32, linear: radiance by direction. Rows start at the zenith; columns start behind the person
+    and continue to the person's left (see lights.environment_directions)."""
     lamps: tuple[Lamp, ...]
     """Bright parts of the environment."""
 
@@ -71,10 +71,11 @@ class _Piece:
     """Name of the piece's panel."""
     kind: Kind
     profile: np.ndarray
-    """(N, 2): distance behind the person and height, metres, from the top or the back towards the camera."""
+    """(N, 2): distance behind the person and height in metres, from the top or back towards the camera."""
     left: float
-    """Left and right end, metres."""
+    """Left end, metres."""
     right: float
+    """Right end, metres."""
     pivot: tuple[float, float] = (0.0, 0.0)
     """x, y of the centre of rotation."""
     angle: float = 0.0
@@ -115,7 +116,7 @@ def _floor(back: float, left: float = -7.0, right: float = 7.0, front: float = -
 
 
 def _sweep(rng: np.random.Generator) -> list[_Piece]:
-    """A roll of paper or a cyclorama, whose wall runs into the floor in a curve."""
+    """A roll of paper or a cyclorama, whose wall curves into the floor."""
     back, radius = rng.uniform(1.2, 3.0), rng.uniform(0.4, 1.0)
     angles = np.linspace(0, np.pi / 2, 16)
     curve = np.stack([back - radius + radius * np.cos(angles), radius - radius * np.sin(angles)], axis=1)

@@ -34,7 +34,7 @@ def test_a_product_shot_is_white_off_the_garment():
     assert picture[~off].std() > 0.01
 
 
-def test_de_shaded_cloth_agrees_between_photo_and_product_shot():
+def test_unlit_cloth_agrees_between_photo_and_product_shot():
     panels = shirt_panels()
     photo, product = shirt_view(*SIZE), shirt_view(*SIZE, product=True)
     product = replace(product, light=product.light * 0.7, gloss=product.gloss * 0)

@@ -20,7 +20,7 @@ from training.data.rendered.studio.scene.sets import draw_set  # noqa: E402
 CAMERA = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 30.0, (48, 64))
 
 
-def test_uv_says_where_each_pixel_lies_on_the_panel():
+def test_uv_is_the_position_of_each_pixel_on_the_panel():
     shot = photograph([sheet("garment", (0, 0, 1), 1.0, 1.2)], None, CAMERA, 0, samples=4)
     seen = shot.surface == 0
     y, x = np.nonzero(seen)
@@ -32,7 +32,7 @@ def test_uv_says_where_each_pixel_lies_on_the_panel():
     assert shot.view.pixels_per_metre == pytest.approx(np.sqrt(seen.sum() / 1.2), rel=0.03)
 
 
-def test_labels_are_smooth_at_edges_and_tell_what_is_seen():
+def test_labels_are_smooth_at_edges_and_identify_what_is_visible():
     scene = [sphere("garment", (0, 0, 1), 0.4), sphere("skin", (0, -0.5, 1.2), 0.1)]
     view = photograph(scene, None, CAMERA, 0, samples=4).view
     kinds = {view.table[number].kind for number in np.unique(view.labels) if number != 255}

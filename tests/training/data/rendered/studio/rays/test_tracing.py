@@ -27,7 +27,7 @@ def test_the_version_is_read_from_the_librarys_name(path, version):
     assert tracing._llvm_version(path) == version
 
 
-def test_old_llvm_is_passed_over_and_none_is_reported(monkeypatch):
+def test_an_old_llvm_is_skipped_and_a_missing_one_is_reported(monkeypatch):
     found = ["/usr/lib/x/libLLVM-15.so", "/usr/lib/x/libLLVM-18.so", "/usr/lib/x/libLLVM.so.19.1"]
     monkeypatch.setattr(tracing.ctypes.util, "find_library", lambda name: None)
     monkeypatch.setattr(tracing.glob, "glob", lambda pattern: found)
@@ -40,13 +40,13 @@ def test_old_llvm_is_passed_over_and_none_is_reported(monkeypatch):
 def test_missing_packages_are_reported_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "drjit", None)
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/somewhere/libLLVM.so")
-    with pytest.raises(IGRError, match="extra `render`"):
+    with pytest.raises(IGRError, match="`render` extra"):
         tracing.load_mitsuba.__wrapped__()
 
 
 def _tracer(surfaces, level=1.0):
     require_renderer()
-    pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
+    pytest.importorskip("mitsuba_oidn", reason="rendering needs the `render` extra")
     return tracing.Tracer(merge(surfaces), np.full((*ENVIRONMENT_SIZE, 3), level, np.float32))
 
 
@@ -88,7 +88,7 @@ def test_half_the_sky_behind_a_wall_gives_its_bounce_instead():
     np.testing.assert_allclose(light[1], tracing.REFLECTANCE, rtol=0.05)
 
 
-def test_noise_is_taken_out_and_edges_of_normals_stay():
+def test_noise_is_removed_and_edges_of_normals_are_preserved():
     _tracer([sphere("skin", (0, 0, 1), 0.1)])
     rng = np.random.default_rng(0)
     truth = np.where(np.arange(64)[None, :, None] < 32, 0.3, 0.8) * np.ones((64, 64, 3))
@@ -100,7 +100,7 @@ def test_noise_is_taken_out_and_edges_of_normals_stay():
 
 
 def test_images_are_denoised_by_one_thread_of_the_cpu():
-    oidn = pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
+    oidn = pytest.importorskip("mitsuba_oidn", reason="rendering needs the `render` extra")
     light = np.full((8, 8, 3), 0.5, np.float32)
     tracing.denoise(light, np.tile(np.float32([0, -1, 0]), (8, 8, 1)))
     device = tracing._denoising_device()

@@ -26,7 +26,7 @@ def test_right_is_the_persons_left_and_down_is_down():
     assert x[0] - 48 == pytest.approx(0.1 * camera.pixels_per_metre(np.array([0.0, 0.0, 1.0])))
 
 
-def test_a_moved_camera_sees_the_same_beside():
+def test_a_moved_camera_sees_the_same_scene_shifted():
     point = np.array([[0.1, 0.0, 1.0]])
     scale = CAMERA.pixels_per_metre(point[0])
     x, y, _ = CAMERA.project(point)
