@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from .errors import IGRError
 
 if TYPE_CHECKING:
+    from .flatten.model_file import load_flattener
     from .model.bundle import Bundle
     from .photo.images import load_mask, load_photo, save_image
     from .photo.view import GarmentView, make_view
     from .restore.finish import Finish, finish_garment
+    from .restore.flattened import restore_flat
     from .restore.restorer import GarmentRestorer
     from .sampling.presets import PRESETS, Sampling
     from .segmentation.human_parser import HumanParser
@@ -33,9 +35,11 @@ __all__ = [
     "Sampling",
     "Segmenter",
     "finish_garment",
+    "load_flattener",
     "load_mask",
     "load_photo",
     "make_view",
+    "restore_flat",
     "save_image",
 ]
 
@@ -50,9 +54,11 @@ _MODULES = {
     "Sampling": "sampling.presets",
     "Segmenter": "segmentation.segmenter",
     "finish_garment": "restore.finish",
+    "load_flattener": "flatten.model_file",
     "load_mask": "photo.images",
     "load_photo": "photo.images",
     "make_view": "photo.view",
+    "restore_flat": "restore.flattened",
     "save_image": "photo.images",
 }
 """Module that defines each name."""

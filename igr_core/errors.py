@@ -12,7 +12,7 @@ class UsageError(IGRError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
+    """Whether an error means that Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
     torch = sys.modules.get("torch")  # not imported, because every module imports this one and some must load quickly
     if isinstance(error, MemoryError) or torch is None:
         return isinstance(error, MemoryError)

@@ -30,11 +30,11 @@ _LONG_NAME = 220
 def atomic_file(path: Path, *, remove_stale: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to; on success the file is flushed to disk and replaces `path`.
 
-    The temporary path is in its own folder next to `path`, `.NAME.PID.part`, which is removed at the end together with
-    any other files that the writer creates there. On failure, an existing `path` is left unchanged. Folders that killed
-    processes left for the same file are removed first, unless `remove_stale` is off, because this takes long in a
-    folder with many files. Raises CannotWrite if the file cannot be written (no space, no permission, no such folder),
-    or IGRError if its name is too long.
+    The temporary path is in a folder of its own next to `path`, named `.NAME.PID.part`. This folder is removed at the
+    end, together with any other files that the writer created in it. On failure, an existing `path` is left unchanged.
+    Folders that killed processes left behind for the same file are removed first; `remove_stale=False` skips this
+    step, which is slow in a folder with many files. Raises CannotWrite if the file cannot be written (no space, no
+    permission, no such folder), or IGRError if `path` is a folder or its name is too long.
     """
     path = Path(path)
     part = path.with_name(f".{_short(path.name)}.{os.getpid()}.part")
@@ -63,7 +63,7 @@ def atomic_file(path: Path, *, remove_stale: bool = True) -> Iterator[Path]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a .safetensors file atomically; raises IGRError as atomic_file and check_decoded do."""
+    """Write a .safetensors file atomically; raises the same errors as atomic_file and check_decoded."""
     check_decoded(path)
     with atomic_file(path) as temporary:
         try:
@@ -73,7 +73,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous CPU tensors that share no memory, because safetensors rejects views."""
+    """The tensors on the CPU, contiguous and without shared memory, because safetensors rejects views."""
     result: dict[str, Tensor] = {}
     seen: set[int] = set()
     for key in sorted(tensors):
@@ -87,15 +87,32 @@ def own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @contextmanager
 def open_tensors(path: Path) -> Iterator[Any]:
-    """Open a .safetensors file, to read its header or tensors on the CPU.
+    """Open a .safetensors file to read its header or tensors on the CPU.
 
-    Raises IGRError as check_decoded does, and for a pipe or device.
+    Raises IGRError if the path is not valid UTF-8, or leads to a folder, a pipe or a device.
     """
     check_decoded(path)
     if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait forever
         raise IGRError(f"{path} is not a file: choose a .safetensors file.")
     with safe_open(path, framework="pt") as handle:
         yield handle
+
+
+def check_model_file(path: Path, what: str) -> None:
+    """Raise IGRError unless a path leads to a file; `what` is the model that the file should contain."""
+    if os.path.isdir(path):
+        raise IGRError(f"{path} is a folder: specify the .safetensors file.")
+    if not os.path.isfile(path):
+        is_other = os.path.exists(path)  # a pipe or a device
+        remedy = "choose a .safetensors file" if is_other else f"check the path, or put {what} there"
+        raise IGRError(f"{path} {'is not a file' if is_other else 'does not exist'}: {remedy}.")
+
+
+def check_model_folder(folder: Path, what: str, label: str = "") -> None:
+    """Raise IGRError unless `folder` is a folder; `what` is what it should contain, and `label` precedes its path."""
+    if not os.path.isdir(folder):
+        problem = "is a file" if os.path.exists(folder) else "does not exist"
+        raise IGRError(f"{label}{folder} {problem}: specify the folder of {what}.")
 
 
 def check_decoded(path: Path) -> None:
@@ -166,4 +183,20 @@ def sha256(path: Path | str) -> str:
     with Path(path).open("rb") as handle:
         while piece := handle.read(1 << 20):
             digest.update(piece)
+    return digest.hexdigest()
+
+
+def sampled_hash(path: Path | str, blocks: int = 64) -> str:
+    """SHA-256, in hexadecimal, of a file's size and of at most `blocks` blocks of 1 MiB spread over it.
+
+    Any file of up to that size is hashed completely. Raises OSError if the file cannot be read.
+    """
+    digest, block = hashlib.sha256(), 1 << 20
+    with Path(path).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest.update(str(size).encode())
+        count = min(blocks, -(-size // block))
+        for number in range(count):
+            file.seek((size - block) * number // (count - 1) if count > 1 else 0)
+            digest.update(file.read(block))
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""List the subfolders of a folder, and find one by name without leaving that folder."""
+"""List a folder and the folders in it, and find one by name without leaving that folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ import os
 from pathlib import Path, PureWindowsPath
 
 from .errors import IGRError
+
+
+def entries_of(folder: Path | str) -> dict[str, bool]:
+    """Map the name of each entry in a folder to whether the entry is a folder.
+
+    Entries that cannot be examined, such as a loop of links or a path on a disk that is gone, count as files. Raises
+    OSError if the folder cannot be listed.
+    """
+    with os.scandir(folder) as found:
+        return {one.name: _is_folder(one) for one in found}
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def folders_below(root: Path) -> list[str]:

@@ -24,7 +24,8 @@ _MARKS = (
     (r"^(vision_model|visual)\.", "a CLIP vision model"),
     (r"^(text_model|cond_stage_model|encoder\.block)\.", "a text encoder"),
 )
-"""Tensor names that identify a type of file; a type that contains another (an adapter with a LoRA) comes first."""
+"""Patterns of tensor names that identify a type of file; a type that may contain another (an adapter with a LoRA) comes
+first."""
 
 _STARTS = (
     (

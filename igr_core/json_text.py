@@ -13,7 +13,7 @@ from .errors import IGRError
 MAX_DEPTH = 64
 """Maximum nesting depth of lists and mappings."""
 MAX_BYTES = 8_000_000
-"""Maximum size of a JSON file in bytes; the lists of weights of the largest published models have less than 1 MB."""
+"""Maximum size of a JSON file in bytes; the weight indexes of the largest published models are smaller than 1 MB."""
 
 
 def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
@@ -24,7 +24,7 @@ def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
         raise IGRError(f"{what} is nested too deeply: {remedy}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise IGRError(f"{what} is not valid JSON ({error}): {remedy}.") from error
-    except ValueError as error:  # Python's own limit
+    except ValueError as error:  # Python limits the number of digits
         raise IGRError(f"{what} contains a number with thousands of digits: {remedy}.") from error
     if not _is_shallow(data):
         raise IGRError(f"{what} is nested more than {MAX_DEPTH} levels deep: {remedy}.")
@@ -37,7 +37,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would wait forever
             raise IGRError(f"{path} is not a file: {remedy}.")
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise IGRError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} supported: {remedy}.")
+            raise IGRError(f"{path} is {size:,} bytes, more than the {MAX_BYTES:,} supported: {remedy}.")
         text = path.read_bytes()
     except FileNotFoundError as error:
         raise IGRError(f"{path} does not exist: {remedy}.") from error
@@ -50,7 +50,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def without_nan(data: Any) -> Any:
-    """A copy with null in place of NaN and infinite numbers, which JSON does not have; other programs write them."""
+    """A copy with None in place of NaN and infinite numbers, which other programs write although JSON lacks them."""
     if isinstance(data, dict):
         return {name: without_nan(value) for name, value in data.items()}
     if isinstance(data, (list, tuple)):

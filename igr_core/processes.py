@@ -1,12 +1,15 @@
-"""The environment of this process: its place among those started by a launcher, and the level of logging."""
+"""The environment of this process: its rank among the processes of a launcher, and variables that break imports."""
 
 from __future__ import annotations
 
-import logging
+import linecache
 import os
 import re
-from collections.abc import Mapping
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 
 from .errors import IGRError
 from .ranges import shown
@@ -17,7 +20,7 @@ _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 @dataclass(frozen=True)
 class Processes:
-    """The number of processes, and the place of this one among them."""
+    """The number of processes in a run, and the rank of this process."""
 
     rank: int = 0
     """Index of this process; 0 is the main process."""
@@ -30,7 +33,7 @@ class Processes:
 
 
 def launched_processes(environment: Mapping[str, str] | None = None) -> Processes:
-    """This process as a launcher describes it in the environment; the only process if there is no launcher.
+    """The processes that a launcher describes in the environment; a single process if there is no launcher.
 
     Raises IGRError for values that are not numbers, and for an incomplete description, which would make every process
     behave as the main one.
@@ -52,12 +55,88 @@ def launched_processes(environment: Mapping[str, str] | None = None) -> Processe
     return Processes(rank, count, local, True)
 
 
-def check_log_level(environment: Mapping[str, str] | None = None) -> None:
-    """Raise IGRError if accelerate, which diffusers imports, could not use the level of logging in the environment."""
-    name = "ACCELERATE_LOG_LEVEL"
-    level = (os.environ if environment is None else environment).get(name)
-    if level is not None and not isinstance(logging.getLevelName(level.upper()), int):
-        raise IGRError(f"{name} is {shown(level)} in the environment: set it to INFO or WARNING, or unset it.")
+def check_docstrings(optimize: int = sys.flags.optimize) -> None:
+    """Raise IGRError if Python runs without docstrings, which transformers needs; `optimize` is the level of -O."""
+    if optimize >= 2:
+        raise IGRError(
+            "Python runs without docstrings, which transformers needs: unset PYTHONOPTIMIZE, and omit the option -OO."
+        )
+
+
+def import_failure(error: BaseException, environment: Mapping[str, str] | None = None) -> IGRError | None:
+    """An IGRError for an error that an environment variable caused while a library was being imported.
+
+    The variable is one that is named in the error message or in the code that raised the error. Returns None if there
+    is no such variable, or if the error was not raised during an import.
+    """
+    found = os.environ if environment is None else environment
+    causes = list(_causes(error))
+    frames = [frame for one in causes for frame in _importing(one)]
+    modules = [frame for frame in frames if frame.f_code.co_name == "<module>"]
+    if not modules or isinstance(causes[-1], ModuleNotFoundError):
+        return None
+    named = (
+        _named([str(error), *map(_line, reversed(frames))], found)
+        or _of_packages(causes, frames, found)
+        or _named(map(_reads, reversed(frames)), found)
+    )
+    if not named:
+        return None
+    values = " and ".join(f"{name} is {shown(found[name])}" for name in named)
+    them = "it" if len(named) == 1 else "them"
+    library = _package(modules[-1])
+    return IGRError(f"{library} cannot be imported while {values} in the environment: correct {them} or unset {them}.")
+
+
+def _named(texts: Iterable[str], found: Mapping[str, str]) -> list[str]:
+    """The variables that are named in the first text that names any; empty if none does."""
+    return next(filter(None, ([name for name in found if _names(text, name)] for text in texts)), [])
+
+
+def _of_packages(causes: list[BaseException], frames: list[FrameType], found: Mapping[str, str]) -> list[str]:
+    """The variables that have a package's name as their prefix, as tqdm's do, and whose value the error quotes."""
+    prefixes = tuple({f"{_package(frame).upper()}_" for frame in frames})
+    return [
+        name
+        for name, value in found.items()
+        if name.upper().startswith(prefixes) and any(repr(value) in str(one) for one in causes)
+    ]
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and the chain of its causes; transformers replaces the original error with one of its own."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _importing(error: BaseException) -> list[FrameType]:
+    """The frames of an error, starting at the first module of another package that was being imported."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = __name__.rpartition(".")[0]
+    for place, frame in enumerate(frames):
+        name = str(frame.f_globals.get("__name__"))
+        if frame.f_code.co_name == "<module>" and name.partition(".")[0] not in (own, "training", "__main__"):
+            return frames[place:]
+    return []
+
+
+def _line(frame: FrameType) -> str:
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _reads(frame: FrameType) -> str:
+    """The lines of a frame's file that read variables of the environment."""
+    return "".join(line for line in linecache.getlines(frame.f_code.co_filename) if "env" in line.lower())
+
+
+def _names(text: str, variable: str) -> bool:
+    """Whether a text contains the name of a variable; short names are ignored, because they may be ordinary words."""
+    return len(variable) > 3 and re.search(rf"(?<!\w){re.escape(variable)}(?!\w)", text) is not None
 
 
 def _number(found: Mapping[str, str], name: str) -> int | None:

@@ -27,13 +27,17 @@ class Range:
     high: float
     """Largest value."""
     above: bool = False
-    """Whether `low` itself is too small."""
+    """Whether `low` itself is excluded."""
 
     def check(self, value: Any, where: str) -> None:
-        """Raise IGRError naming `where` if the value is outside the range."""
-        if not self.low <= value <= self.high or (self.above and value == self.low):
+        """Raise IGRError naming `where` if the value is not a number, or outside the range."""
+        if (
+            not isinstance(value, (int, float))
+            or not self.low <= value <= self.high
+            or (self.above and value == self.low)
+        ):
             low = f"above {_plain(self.low)} and at most" if self.above else f"from {_plain(self.low)} to"
-            raise IGRError(f"{where} is {shown(value)}: give a number {low} {_plain(self.high)}.")
+            raise IGRError(f"{where} is {shown(value)}: use a number {low} {_plain(self.high)}.")
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,11 @@ class Length:
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
-"""A random seed. Torch accepts up to 2^64 - 1, which leaves room for a batch to add the index of each image."""
+"""A random seed. Torch accepts seeds up to 2^64 - 1, so a batch can add the index of each image."""
 Share = Annotated[float, Range(0, 1)]
 """A fraction or a probability."""
 Positive = Annotated[float, Range(0, 1e6, above=True)]
-"""A factor that is not 0."""
+"""A factor above 0."""
 Weight = Annotated[float, Range(0, 1e6)]
 """A weight; 0 disables the weighted term."""
 Count = Annotated[int, Range(1, 10**9)]
@@ -73,7 +77,7 @@ Strength = Annotated[float, Range(0, 10)]
 
 
 class Ranged:
-    """Base of config dataclasses: creating one checks every number that is annotated with a Range or a Length."""
+    """Base of config dataclasses; creating an instance checks every field annotated with a Range or a Length."""
 
     def __post_init__(self) -> None:
         """Raise IGRError naming the first field that is out of its range."""

@@ -9,22 +9,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from .errors import IGRError
 from .files import atomic_file, make_folder, remove_stale_parts
+from .folders import entries_of
 from .outputs import CannotWrite
 
 Result = TypeVar("Result")
 _WHOLE_UPLOADS = ("abfs", "abfss", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a")
-"""Kinds of URLs where a file is visible only once its upload is complete."""
+"""URL schemes of stores in which a file is visible only once its upload is complete."""
+_LOCAL = "file://"
 _AT_ONCE = 16
 """Number of files that are removed at the same time."""
 
 
 def remote(url: str) -> tuple[Any, str] | None:
-    """The fsspec file system of a URL, and the path in it; None for a local path, or a file:// URL of one.
+    """The fsspec file system of a URL, and the path in it; None for a local path or a file:// URL.
 
-    Raises IGRError if fsspec, or a package that it needs for this kind of URL, is not installed.
+    Raises IGRError if the URL cannot be opened, for example because fsspec or a package that it needs for this type of
+    URL is not installed.
     """
     if not is_url(url):
         return None
@@ -32,20 +36,25 @@ def remote(url: str) -> tuple[Any, str] | None:
         from fsspec.core import url_to_fs
 
         return url_to_fs(url)
-    except Exception as error:  # the packages for URLs raise errors of their own
+    except Exception as error:  # each file system's package raises its own types of errors
         raise IGRError(
             f"{url} cannot be opened ({error}): install the packages it needs, or copy it to a local folder."
         ) from error
 
 
 def is_url(location: str) -> bool:
-    """Whether a location is a URL, other than a file:// URL, and not a local path."""
-    return "://" in location and not location.startswith("file://")
+    """Whether a location is a URL rather than a local path; file:// URLs count as local paths."""
+    return "://" in location and not location.startswith(_LOCAL)
 
 
 def local_path(location: str) -> Path:
-    """A local path, or a file:// URL, as a path."""
-    return Path(location.removeprefix("file://"))
+    """A local path or file:// URL as a Path; escapes such as %20 in a URL are decoded, unless a literal path exists."""
+    if not location.startswith(_LOCAL):
+        return Path(location)
+    path = location.removeprefix(_LOCAL)
+    if path.startswith("localhost/"):
+        path = path.removeprefix("localhost")
+    return Path(path if os.path.lexists(path) else unquote(path, errors="surrogateescape"))
 
 
 def read_location(location: str) -> bytes:
@@ -53,8 +62,15 @@ def read_location(location: str) -> bytes:
     if not is_url(location):
         path = local_path(location)
         return Folder(path.parent).read(path.name)
+    _check_single(location)
     folder, _, name = location.rpartition("/")
     return Folder(folder).read(name)
+
+
+def _check_single(url: str) -> None:
+    """Raise IGRError for a chain of URLs such as zip://a.jpg::https://host/b.zip, which does not end in a file name."""
+    if "://" in url.partition("::")[0] and "::" in url:
+        raise IGRError(f"{url} cannot be opened, because it is a URL within another: unpack the archive into a folder.")
 
 
 class Folder:
@@ -62,6 +78,7 @@ class Folder:
 
     def __init__(self, url: str | Path) -> None:
         """`url` is a path or an fsspec URL. The folder is created when the first file is written to it."""
+        _check_single(str(url))
         self.url = str(url).rstrip("/") if is_url(str(url)) else str(local_path(str(url)))
         """Path or URL of the folder."""
         self._remote = remote(self.url)
@@ -77,31 +94,41 @@ class Folder:
 
     def names(self) -> list[str]:
         """Sorted names of the folder's contents; empty if it does not exist."""
+        return sorted(self.entries())
 
-        def listed() -> list[str]:
+    def entries(self) -> dict[str, bool]:
+        """Map the name of each entry to whether it is a subfolder; empty if the folder does not exist."""
+
+        def listed() -> dict[str, bool]:
             if self._remote is None:
-                return sorted(path.name for path in Path(self.url).iterdir())
+                return entries_of(self.url)
             system, path = self._remote
             system.invalidate_cache(path)
-            return sorted(PurePosixPath(found.rstrip("/")).name for found in system.ls(path, detail=False))
+            found = system.ls(path, detail=True)
+            return {PurePosixPath(one["name"].rstrip("/")).name: one["type"] == "directory" for one in found}
 
         try:
             return self._try(listed, "read")
         except FileNotFoundError:
-            return []
+            return {}
 
     def read(self, name: str) -> bytes:
-        """A file's content; raises IGRError if it is missing or cannot be read."""
+        """A file's content; raises IGRError if it is missing or cannot be read, or is a pipe or a device."""
 
         def content() -> bytes:
             if self._remote is None:
-                return Path(self.at(name)).read_bytes()
+                path = Path(self.at(name))
+                if os.path.exists(path) and not os.path.isfile(path):  # reading it might never end
+                    raise IGRError(f"{path} is not a file: check the path.")
+                return path.read_bytes()
             return bytes(self._remote[0].cat_file(f"{self._remote[1]}/{name}"))
 
         try:
             return self._try(content, "read", name)
         except FileNotFoundError as error:
             raise IGRError(f"{self.at(name)} does not exist: check the path.") from error
+        except MemoryError as error:
+            raise IGRError(f"{self.at(name)} does not fit into memory: use a smaller file.") from error
 
     def write(self, name: str, data: bytes) -> None:
         """Write or replace a file atomically; raises CannotWrite if the folder cannot be written to."""
@@ -163,12 +190,12 @@ class Folder:
         self._try(cleared, "removed")
 
     def _try(self, call: Callable[[], Result], done: str, name: str | None = None) -> Result:
-        """Call a function of the file system; raises IGRError, or CannotWrite, for all errors but a missing file."""
+        """Call a function of the file system, and turn its errors, except for missing files, into IGRErrors."""
         try:
             return call()
         except (FileNotFoundError, IGRError):
             raise
-        except Exception as error:  # the packages for URLs raise errors of their own
+        except Exception as error:  # each file system's package raises its own types of errors
             if self._remote is None and not isinstance(error, (OSError, ValueError)):
                 raise
             reason = getattr(error, "strerror", None) or error

@@ -1,15 +1,22 @@
-"""Make text from files and file names safe to display."""
+"""Make text from files and file names safe to display, and read the tables of spreadsheets."""
 
 from __future__ import annotations
 
+import csv
 import io
+import re
 import sys
 import unicodedata
+from collections.abc import Set
+from typing import NamedTuple
 
 _MARKUP = str.maketrans("<>", "‹›")
 _KEPT = ("\n", "\t")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of text that a spreadsheet computes instead of showing it."""
+"""First characters of text that a spreadsheet evaluates as a formula."""
+_SEPARATORS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n"])"?(\r\n|\r|\n)', re.IGNORECASE)
+"""First line of a table that specifies its separator for Excel."""
 _UNDECODED = range(0xDC80, 0xDD00)
 """Code points with which Python represents the bytes of file names that are not valid UTF-8."""
 
@@ -28,7 +35,7 @@ def one_line(text: str) -> str:
 
 
 def is_decoded(text: str) -> bool:
-    """Whether a file name was valid in the system's encoding, so that it can be written to files and used by others."""
+    """Whether a file name was valid in the system's encoding, so that it can be encoded again in text files."""
     return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
@@ -37,13 +44,18 @@ def without_markup(text: str) -> str:
     return plain(text).translate(_MARKUP)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, such as `1 photo` or `2,000 photos`; `plural` is the plural of an irregular noun."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def as_cell(text: str) -> str:
-    """Text for a CSV file, with an apostrophe before what a spreadsheet would compute."""
+    """Text for a CSV file, prefixed with an apostrophe if a spreadsheet would evaluate it as a formula."""
     return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
 
 
 def from_cell(text: str) -> str:
-    """The text that as_cell was given."""
+    """The original text of a cell from as_cell."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
@@ -54,6 +66,32 @@ def show_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class Delimited(NamedTuple):
+    """A decoded table."""
+
+    text: str
+    """The table from its header on."""
+    separator: str
+    """Character between its cells."""
+    skipped: int
+    """Number of lines before the header."""
+
+
+def decode_table(data: bytes, wanted: Set[str]) -> Delimited:
+    """Decode a table in UTF-8 or UTF-16 whose header should have the columns `wanted`, in lower case.
+
+    The separator is the one specified by a first line such as Excel's `sep=;`. Without such a line, it is the one that
+    splits the header into the columns `wanted` or, if none does, the most frequent one. Raises UnicodeDecodeError for
+    other encodings.
+    """
+    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    named = _SEPARATOR_LINE.match(text)
+    if named is not None:
+        return Delimited(text[named.end() :], named[1], 1)
+    first = text.partition("\n")[0]
+    return Delimited(text, max(_SEPARATORS, key=lambda one: (wanted <= _header(text, one), first.count(one))), 0)
+
+
 def _is_space(character: str) -> bool:
     return unicodedata.category(character) == "Zs"
 
@@ -62,3 +100,11 @@ def _spelled(character: str) -> str:
     if ord(character) in _UNDECODED:
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _header(text: str, separator: str) -> set[str]:
+    try:
+        cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    except csv.Error:
+        return set()
+    return {cell.strip().casefold() for cell in cells}

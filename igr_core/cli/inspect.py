@@ -20,7 +20,7 @@ from .shared import one_sentence
 LEAST_WIDTH = 30
 """Minimum width of the column of values, in characters."""
 LONGEST_VALUE, MOST_ROWS = 2000, 2000
-"""Characters of a value and rows of a table that are shown; --json prints everything."""
+"""Maximum number of characters of a value and of rows of a table that are shown; --json prints everything."""
 
 
 def inspect(
@@ -28,9 +28,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show the contents of a bundle: parts, sizes, config, training and scores."""
-    from ..model.bundle import Bundle, describe
-
     with one_sentence():
+        from ..model.bundle import Bundle, describe
+
         facts = describe(Bundle.open(bundle))
         if as_json:
             typer.echo(json.dumps(without_nan(facts), indent=2, allow_nan=False))

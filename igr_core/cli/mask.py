@@ -102,12 +102,12 @@ def find_mask(
 
     By category, a human parser finds the garment; if --segmenter is given, SAM 2 then refines its edges.
     """
-    from ..device import choose_device
-    from ..files import make_folder
-    from ..photo.images import load_photo, save_image
-    from ..photo.overlay import overlay as shown
-
     with one_sentence():
+        from ..device import choose_device
+        from ..files import make_folder
+        from ..photo.images import load_photo, save_image
+        from ..photo.overlay import overlay as shown
+
         if parser is None and category is None:
             find = _marks_finder(person, segmenter, point or [], leave_out or [], box, rough, candidate)
         else:
@@ -187,8 +187,7 @@ def _segmenter_path(given: Path | None) -> Path:
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
     """Raise UsageError if an input does not exist, or an output cannot be written or would overwrite an input."""
-    from ..folders import resolved
-    from ..outputs import check_file
+    from ..outputs import check_file, is_below, same_place
     from ..photo.images import check_image_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
@@ -199,15 +198,20 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
             raise UsageError(f"The {label} {path} is a folder: specify an image file.")
     if rough is not None and rough.samefile(person):
         raise UsageError(f"--rough is the photo {person} itself: specify a mask that is white on the garment.")
-    if overlay is not None and resolved(overlay) == resolved(out):
+    if overlay is not None and same_place(overlay, out):
         raise UsageError(f"--overlay and --out are both {out}: choose different names.")
+    if overlay is not None and (is_below(overlay, out) or is_below(out, overlay)):
+        raise UsageError(
+            "--overlay and --out conflict, because one would be a file, but also the folder that contains the other: "
+            "choose another name."
+        )
     outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
     if overlay is not None:
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
         if os.path.isdir(path):
             raise UsageError(f"{option} {path} is a folder: specify the file to write, such as {path / 'mask.png'}.")
-        if os.path.exists(path) and any(path.samefile(one) for _, one in inputs):
+        if any(same_place(path, one) for _, one in inputs):
             raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
         check_file(path, option)
         try:

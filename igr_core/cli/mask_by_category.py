@@ -26,7 +26,7 @@ Wanted = Literal["auto", "upper", "lower", "full"]
 def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
-    """Raise UsageError for marks given with a category; `chosen` is whether --candidate is given."""
+    """Raise UsageError if marks are combined with a category; `chosen` is whether --candidate is given."""
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageError(
@@ -39,7 +39,7 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
     """Prepare to find masks by category; raises UsageError if no parser is named and the included one is missing."""
     if parser is None and not INCLUDED_PARSER.is_dir():
         raise UsageError(
-            f"{INCLUDED_PARSER} does not exist: use --parser with a human parser, a folder in transformers' layout."
+            f"{INCLUDED_PARSER} does not exist: use --parser with the folder of a human parser in transformers' layout."
         )
     if parser is None:
         note_included_model("parser", "--parser")

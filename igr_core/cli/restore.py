@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import IGRError, UsageError
-from ..included import INCLUDED_BUNDLE
+from ..included import INCLUDED_BUNDLE, INCLUDED_FLATTENER
 from ..sampling.presets import chosen
-from ..text import one_line
+from ..text import counted, one_line
 from .restoring_options import (
     BundlePath,
     Detail,
@@ -29,18 +29,20 @@ from .restoring_options import (
     SamplerName,
     Seed,
     Size,
+    StartFrom,
     Steps,
     Transparent,
     ViewMode,
     check_readable,
     detailing_of,
-    restore_settings,
+    settings_of,
 )
-from .shared import DeviceOption, echo_line, one_sentence
+from .shared import DeviceOption, echo_line, note_ignored, one_sentence, stopped_by_signal
 
 if TYPE_CHECKING:
     import torch
 
+    from ..model.bundle import BundleInfo
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
 
@@ -72,11 +74,13 @@ Candidates = Annotated[
 ReportPath = Annotated[
     Path | None,
     typer.Option(
-        "--report", help="CSV file with a line for each photo: result, visible fraction, notes. A later run updates it."
+        "--report",
+        help="CSV file with one line per photo: result, visible fraction and notes. It is updated after each photo and "
+        "by later runs, which also add missing lines for photos that are already done.",
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="For folders: also restore garments whose images already exist.")
+    bool, typer.Option("--overwrite", help="For folders, also restore garments whose images already exist.")
 ]
 
 Compile = Annotated[
@@ -111,6 +115,7 @@ def restore(
     detail: Detail = None,
     candidates: Candidates = 1,
     report_file: ReportPath = None,
+    start: StartFrom = None,
     overwrite: Overwrite = False,
     compile_layers: Compile = False,
     device: DeviceOption = "auto",
@@ -121,56 +126,64 @@ def restore(
     the garment in anna.jpg. A folder run can be stopped and resumed; photos that fail are listed at the end and do not
     stop the others.
     """
-    from ..device import choose_device
-    from ..model.bundle import Bundle
-    from ..restore.planning import plan_jobs
-
     with one_sentence():
+        from ..device import choose_device
+        from ..files import make_folder
+        from ..model.bundle import Bundle
+        from ..restore.planning import plan_jobs
+
         info = Bundle.open(bundle).info
         sampling = chosen(preset, steps, guidance, guidance_start, guidance_end, sampler)
-        settings = restore_settings(info, size, view, sampling, seed, transparent, min_evidence, keep_reference)
+        settings = settings_of(
+            info, size, view, sampling, seed, transparent, min_evidence, keep_reference, start, bundle
+        )
         settings = dataclasses.replace(settings, detailing=detailing_of(settings, detail, candidates))
-        if settings.detailing or evidence is not None or also or min_evidence > 0:
-            check_readable(info, settings)
+        _check_attention(info, settings, evidence is not None or bool(also))
         place, in_folder = choose_device(device), person.is_dir()
-        found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
+        found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence, report_file)
         plan = _writable(found, settings, in_folder, out, evidence, report_file)
         jobs, report = _left(plan, settings, in_folder and not overwrite)
         load = functools.cache(lambda: _load(bundle, place, settings, compile_layers))
-        _run_and_report(jobs, report, settings, load, in_folder, out, report_file)
+        update = _report_updater(report_file, report, plan)
+        make_folder(out if in_folder else out.parent)
+        with stopped_by_signal():
+            seconds = _run(jobs, report, settings, load, update)
+        _show_report(report, seconds, in_folder)
     if report.failed:
         raise typer.Exit(1)
 
 
-def _run_and_report(
-    jobs: list[Job],
-    report: Report,
-    settings: Settings,
-    load: Callable[[], Restorer],
-    in_folder: bool,
-    out: Path,
-    report_file: Path | None,
-) -> None:
-    """Run the jobs, print the results, and write the report file, however the run ends."""
-    from ..files import make_folder
-    from ..restore.report_file import read_report, write_report
+def _check_attention(info: BundleInfo, settings: Settings, measured: bool) -> None:
+    """Raise UsageError if a run needs the model's attention, but it cannot be read."""
+    if settings.start == "noise" and (settings.detailing or measured or settings.min_evidence > 0):
+        check_readable(info, settings)
 
-    before = read_report(report_file) if report_file is not None else {}
-    make_folder(out if in_folder else out.parent)
-    start = time.monotonic()
-    try:
-        _run(jobs, report, settings, load)
-    finally:
-        if report_file is not None:
-            write_report(report_file, report, {job.person.name: job for job in jobs}, before)
-    _show_report(report, time.monotonic() - start, in_folder)
+
+def _report_updater(path: Path | None, report: Report, plan: Plan) -> Callable[[Job | None], None]:
+    """Return a function that adds a finished photo to the report file or, when called with None, writes all of it.
+
+    Raises IGRError if an existing file is not a report.
+    """
+    if path is None:
+        return lambda job: None
+    from ..restore.report_file import add_to_report, read_report, write_report
+
+    before, jobs = read_report(path), {job.person.name: job for job in plan.jobs}
+
+    def update(job: Job | None) -> None:
+        if job is None or not path.exists():
+            write_report(path, report, jobs, before)
+        else:
+            add_to_report(path, report, job)
+
+    return update
 
 
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:
     photos, masks = also or [], masks or []
     if len(photos) != len(masks):
         raise UsageError(
-            f"--also is used {len(photos)} times, but --also-mask {len(masks)} times: pass one "
+            f"--also is used {counted(len(photos), 'time')}, but --also-mask {counted(len(masks), 'time')}: pass one "
             "--also-mask for each --also."
         )
     return list(zip(photos, masks, strict=True))
@@ -179,7 +192,7 @@ def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path,
 def _writable(
     plan: Plan, settings: Settings, in_folder: bool, out: Path, evidence: Path | None, report_file: Path | None
 ) -> Plan:
-    """Check that every output can be written, as planning.check_writable does, but with the options in errors."""
+    """Check that every output can be written, as planning.check_writable does, with the options named in errors."""
     from ..outputs import check_file, check_folder
     from ..restore.planning import check_writable
 
@@ -188,18 +201,16 @@ def _writable(
             (check_folder if in_folder else check_file)(path, option)
     if report_file is not None:
         check_file(report_file, "--report")
-        if report_file in (out, evidence):
-            raise UsageError(f"{report_file} would be written twice: choose another --report file.")
     several = settings.detailing is not None and settings.detailing.candidates > 1
     return check_writable(plan, candidates=several, set_aside=settings.min_evidence > 0)
 
 
 def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Report]:
     """The jobs to run, and a report on the photos that failed or, with `resume`, are already done; prints notes."""
+    from ..photo.image_files import has_alpha
     from ..restore.jobs import Report, without_existing
 
-    if plan.ignored:
-        echo_line(f"Note: these files were skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
+    note_ignored(plan.ignored)
     report = Report(failed=dict(plan.failed))
     jobs = without_existing(plan.jobs, report) if resume else list(plan.jobs)
     if report.skipped and settings.min_evidence > 0:
@@ -207,12 +218,15 @@ def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Repo
             "Note: existing images are not checked against --min-evidence; use --overwrite to restore and check them.",
             err=True,
         )
+    if settings.transparent and any(not has_alpha(path) for path in report.skipped):
+        echo_line("Note: existing images keep their background; use --overwrite to make it transparent.", err=True)
     return jobs, report
 
 
 def _load(bundle: Path, device: torch.device, settings: Settings, compile_layers: bool) -> Restorer:
     import torch
 
+    from ..flatten.model_file import load_flattener
     from ..restore.jobs import BundleProblem
     from ..restore.restorer import GarmentRestorer
 
@@ -221,23 +235,34 @@ def _load(bundle: Path, device: torch.device, settings: Settings, compile_layers
         restorer = GarmentRestorer.from_bundle(bundle, device, dtype, settings.pruning)
         if compile_layers:
             restorer.compile()
+        if settings.start == "flat":
+            restorer.flattener = load_flattener(INCLUDED_FLATTENER)  # small enough for the CPU
         return restorer
     except IGRError as error:
         raise BundleProblem(str(error)) from error
 
 
-def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> None:
-    """Run the jobs with progress bars for photos and steps on stderr; exit with 130 when interrupted."""
+def _run(
+    jobs: list[Job], report: Report, settings: Settings, restorer: Any, update: Callable[[Job | None], None]
+) -> float:
+    """Run the jobs with progress bars for photos and steps on stderr, and return the time in seconds; exit with 130
+    when interrupted.
+
+    `update` is called with each photo's job when the next photo begins. It is also called with None, before the second
+    photo and when the run ends for any reason.
+    """
     from ..restore.jobs import run_jobs
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         photos = progress.add_task("photos", total=len(jobs), visible=len(jobs) > 1)
         steps = progress.add_task("steps", total=settings.sampling.steps)
-        started = 0
+        started, begun = 0, time.monotonic()
 
         def on_photo(job: Job) -> None:
             nonlocal started
+            if started:  # invalid input in the first photo is reported before anything is written
+                update(None if started == 1 else jobs[started - 1])
             progress.update(photos, completed=started)
             progress.reset(steps, description=one_line(job.person.name), total=settings.sampling.steps)
             started += 1
@@ -251,6 +276,9 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             progress.stop()
             echo_line(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
+        finally:
+            update(None)
+    return time.monotonic() - begun
 
 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..errors import IGRError, UsageError, is_out_of_memory
-from ..processes import check_log_level
+from ..processes import check_docstrings, import_failure
 from ..text import one_line, plain
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def echo_line(text: str, err: bool = False) -> None:
 def one_sentence() -> Iterator[None]:
     """Print an IGRError as one sentence on stderr, and exit with 2 for an invalid command line or with 1 otherwise.
 
-    File system errors, such as a name that is too long, are reported in the same way.
+    File system errors, such as a name that is too long, are reported in the same way, and so are imports that fail
+    because of an environment variable.
     """
     try:
-        check_log_level()
+        check_docstrings()
         yield
     except IGRError as error:
-        echo_line(f"Error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+        _exit_with(error)
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
             raise
@@ -73,6 +74,15 @@ def one_sentence() -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(1) from None
+    except Exception as error:
+        if (failure := import_failure(error)) is None:
+            raise
+        _exit_with(failure)
+
+
+def _exit_with(error: IGRError) -> NoReturn:
+    echo_line(f"Error: {error}", err=True)
+    raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
 
 
 def _is_of_printing(error: OSError) -> bool:
@@ -84,6 +94,12 @@ def _is_of_printing(error: OSError) -> bool:
 def note_included_model(what: str, option: str) -> None:
     """Print a note on stderr that the included model in use was not trained on photos."""
     typer.echo(f"Note: the included {what} was not trained on photos; for photos, use {option}.", err=True)
+
+
+def note_ignored(names: Sequence[str]) -> None:
+    """Print a note on stderr about the files in a folder of photos that are not images, if there are any."""
+    if names:
+        echo_line(f"Note: these files were skipped because they are not images: {', '.join(names)}.", err=True)
 
 
 @contextmanager
@@ -99,8 +115,27 @@ def explain_out_of_memory(remedy: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def stopped_by_signal() -> Iterator[None]:
+    """Raise KeyboardInterrupt, as Ctrl-C does, when the process is terminated (SIGTERM) or its terminal is closed
+    (SIGHUP)."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    try:
+        for number in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # nohup ignores SIGHUP
+                before[number] = signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def load_segmenter(weights: Path, device: torch.device) -> Segmenter:
-    """Load SAM 2 from a folder or a single file; raises IGRError."""
+    """Load SAM 2 from a folder or a single file; raises IGRError if this fails."""
     from ..segmentation.segmenter import Segmenter
 
     return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import IGRError
-from ..files import open_tensors, own_memory, write_tensors
+from ..files import check_model_file, open_tensors, own_memory, sampled_hash, write_tensors
 from ..foreign import explain_foreign_keys, explain_unreadable
 from ..json_text import parse_json, without_nan
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
@@ -27,16 +25,15 @@ from .weights_needed import weights_needed
 FORMAT_VERSION = 1
 METADATA_KEY = "igr"
 PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder")
-"""Every part that a bundle may contain, in the order they are shown."""
+"""Every part that a bundle may contain, in the order in which they are shown."""
 
 MAX_HEADER = 1_000_000
-"""Maximum length of a bundle's JSON header in characters; that of igr-small has 28,000."""
+"""Maximum length of a bundle's JSON header in characters; igr-small's has 28,000."""
 MAX_TENSORS = 20_000
 """Maximum number of tensors in a bundle; an SD1.5-sized one has 2,500."""
 _DTYPES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
 _AGAIN = "download or export it again"
-_KEY_BLOCKS, _KEY_BLOCK = 64, 1_048_576
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -95,12 +92,12 @@ class Bundle:
         return any(key.startswith(f"{part}.") for key in self._shapes)
 
     def shapes(self, part: str) -> Shapes:
-        """Shapes of a part's tensors, by names without the part's prefix."""
+        """Shapes of a part's tensors, by name without the part's prefix."""
         prefix = f"{part}."
         return {key.removeprefix(prefix): shape for key, shape in self._shapes.items() if key.startswith(prefix)}
 
     def tensors(self, part: str) -> dict[str, Tensor]:
-        """Read a part's tensors, by names without the part's prefix.
+        """Read a part's tensors, by name without the part's prefix.
 
         Raises IGRError if the bundle does not contain the part, the file has disappeared since it was opened, or a
         weight is NaN or infinite.
@@ -119,24 +116,17 @@ class Bundle:
         return tensors
 
     def key(self) -> str:
-        """A hash that distinguishes bundles, whatever their names: of the file, or of blocks spread over a large one.
+        """A hash of the file's contents, which identifies a bundle independently of its name.
 
-        Raises IGRError if the file has disappeared since it was opened.
+        For large files, only blocks spread over the file are hashed. Raises IGRError if the file has disappeared since
+        it was opened.
         """
-        digest = hashlib.sha256()
         try:
-            with self.path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                digest.update(str(size).encode())
-                count = min(_KEY_BLOCKS, -(-size // _KEY_BLOCK))
-                for number in range(count):
-                    file.seek((size - _KEY_BLOCK) * number // (count - 1) if count > 1 else 0)
-                    digest.update(file.read(_KEY_BLOCK))
+            return sampled_hash(self.path)
         except OSError as error:
             raise IGRError(
                 f"{self.path} changed or disappeared while it was being read: load the bundle again."
             ) from error
-        return digest.hexdigest()
 
     def check_sizes(self) -> None:
         """Compare the config with the number of weights in each part, before any network is built.
@@ -147,7 +137,7 @@ class Bundle:
             found = sum(math.prod(shape) for shape in self.shapes(part).values())
             if self.has(part) and found < needed:
                 raise IGRError(
-                    f"The {part} of {self.path} has {found:,} weights, but its config needs at least {needed:,}: "
+                    f"The {part} in {self.path} has {found:,} weights, but its config needs at least {needed:,}: "
                     "export the bundle again."
                 )
 
@@ -159,15 +149,15 @@ class Bundle:
         carried = self._carried(part)
         if _conv_in_name(part, self._shapes) == f"{part}.{_ORIGINAL_CONV_IN}":
             raise IGRError(
-                f"The {part} of {self.path} uses Stable Diffusion's original tensor names, which only ComfyUI reads: "
+                f"The {part} in {self.path} uses Stable Diffusion's original tensor names, which only ComfyUI reads: "
                 "export the bundle with diffusers' names."
             )
         problem = _compare({name: tuple(value.shape) for name, value in module.state_dict().items()}, carried)
         if problem:
-            raise IGRError(f"The {part} of {self.path} does not match its config: {problem}; use an intact bundle.")
+            raise IGRError(f"The {part} in {self.path} does not match its config: {problem}; use an intact bundle.")
 
     def load_into(self, module: nn.Module, part: str) -> None:
-        """Copy a part's weights into a module; raises IGRError, before any is copied, if check_fit fails.
+        """Copy a part's weights into a module; raises IGRError, before any weight is copied, if check_fit fails.
 
         Modules on the meta device receive the tensors in the file's precision.
         """
@@ -187,7 +177,7 @@ class Bundle:
         return {name: value.clone() for name, value in self.tensors("prompts").items()}
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each part: tensors, parameters, megabytes and dtypes, without reading weights."""
+        """Number of tensors and parameters, megabytes and dtypes of each part, from the header alone."""
         return [_summarise(part, self._shapes, self._dtypes) for part in PARTS if self.has(part)]
 
     def _carried(self, part: str) -> Shapes:
@@ -237,8 +227,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
-    if not path.is_file():
-        raise IGRError(f"{path} does not exist: check the path, or put the bundle there.")
+    check_model_file(path, "the bundle")
     try:
         with open_tensors(path) as handle:
             if (count := len(handle.keys())) > MAX_TENSORS:

@@ -23,7 +23,7 @@ MAX_SIDE = 2048
 Width = Annotated[int, Range(1, 16384)]
 """Channels of a layer."""
 Layers = Annotated[int, Range(1, 64)]
-"""Layers that run one after another."""
+"""Number of consecutive layers."""
 Heads = Annotated[int, Range(1, 256)]
 """Attention heads."""
 Channels = Annotated[int, Range(1, 64)]
@@ -90,7 +90,7 @@ class VAEConfig(Ranged):
     latent_channels: Channels = 4
     """Channels of the latent."""
     scaling_factor: Positive = 0.18215
-    """Latents are multiplied by this so that their standard deviation is about 1."""
+    """Factor by which latents are multiplied so that their standard deviation is about 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -257,7 +257,7 @@ class ModelConfig(Ranged):
             raise IGRError(f"category_wording must name exactly {', '.join(PROMPT_NAMES)}.")
         step = self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
         if any(side % step for side in self.native_size):
-            raise IGRError(f"native_size {self.native_size} must be multiples of {step}.")
+            raise IGRError(f"Both sides of native_size {self.native_size} must be multiples of {step}.")
 
     @property
     def size_step(self) -> int:

@@ -1,4 +1,4 @@
-"""Settings for reading a bundle's attention, fitted by `python -m training`: the heads to read, and their evidence."""
+"""Settings, fitted by `python -m training`, for reading a bundle's attention and computing evidence from it."""
 
 from __future__ import annotations
 

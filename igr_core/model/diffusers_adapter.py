@@ -26,8 +26,8 @@ from .garmfus import (
 )
 
 _SHAPES = 128
-"""Shapes for which each kind of layer may be compiled: widths, levels, batch sizes and image sizes. Beyond torch's own
-limit of 8, layers would run uncompiled without an error."""
+"""Maximum number of input shapes for which a type of layer is compiled; shapes depend on the width, level, batch size
+and image size. With torch's default limit of 8, layers would silently run uncompiled for further shapes."""
 
 
 def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None, attend: Attend) -> Tensor:
@@ -64,7 +64,7 @@ class CaptureProcessor:
     ) -> Tensor:
         if capture is not None:
             capture[self.name] = hidden_states
-            if self.last:  # nothing after this is used (DESIGN section 2)
+            if self.last:  # nothing after this layer is used
                 return torch.zeros_like(hidden_states)
         located = position(hidden_states) if position else None
         return _out(attn, _self_attention(attn, hidden_states, located, self.attend))
@@ -181,7 +181,7 @@ class TextProcessor:
 
 
 def missing_for_compiling(on_gpu: bool) -> str | None:
-    """The program or package that torch.compile needs on this machine and does not find; None if it is complete."""
+    """The program or package that torch.compile needs but cannot find on this machine; None if nothing is missing."""
     if not on_gpu:
         compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")  # as inductor chooses
         return None if which(compiler) else compiler

@@ -37,7 +37,8 @@ class RowPlan:
     source: tuple[int | tuple[int, ...], ...]
     """`source[row]` is the index of the row's condition, -1 for none, or the indices of several to concatenate."""
     every_branch: bool = False
-    """Compute both groups even if one has no rows, because sharded training needs the same graph in every process."""
+    """Compute both groups of rows, plain and referenced, even if one is empty, because sharded training needs the same
+    graph in every process."""
     _indices: dict[tuple[str, torch.device], Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -45,7 +46,7 @@ class RowPlan:
     _parts: dict[tuple[int, ...] | None, list[Part]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """Groups of rows by the numbers of tokens of the conditions."""
+    """Results of `parts`, by `counts`."""
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -55,7 +56,7 @@ class RowPlan:
 
     @cached_property
     def used(self) -> bool:
-        """Whether conditions take part in the computation at all."""
+        """Whether any row has a condition, or both groups of rows are always computed."""
         return self.every_branch or bool(self.referenced)
 
     @cached_property
@@ -74,9 +75,10 @@ class RowPlan:
         return [row for row, sources in enumerate(self.sources) if not sources]
 
     def parts(self, counts: tuple[int, ...] | None = None) -> list[Part]:
-        """Referenced rows grouped by number of tokens: positions among the referenced rows, and a plan.
+        """Referenced rows, grouped by the number of tokens of their conditions.
 
-        `counts` has the number of tokens of each condition; None if they all have the same number.
+        Each group is given as its rows' positions among the referenced rows, and its plan. `counts` is the number of
+        tokens of each condition, or None if they all have the same number.
         """
         if counts not in self._parts:
             places: dict[int, list[int]] = {}
@@ -174,7 +176,7 @@ class RowPlan:
         return torch.cat(done).index_select(0, self._index(f"part order {order}", _inverse(order), rows.device))
 
     def _rows(self, rows: Tensor, places: list[int]) -> Tensor:
-        """Some of the rows; a view, without a copy, if they follow each other."""
+        """Select some of the rows; returns a view instead of a copy if they are consecutive."""
         first, last = places[0], places[-1]
         if places == list(range(first, last + 1)):
             return rows[first : last + 1]
@@ -300,8 +302,8 @@ def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
         height, width = (height + 1) // 2, (width + 1) // 2
     if height * width != tokens:
         raise IGRError(
-            f"A layer of the UNet has {tokens} tokens, which match no level of a latent of {latent_shape[1]}×"
-            f"{latent_shape[0]} cells: remove what resizes feature maps inside the model."
+            f"A layer of the UNet has {tokens} tokens, which match no level of a latent of "
+            f"{latent_shape[1]}×{latent_shape[0]} cells: remove whatever resizes feature maps inside the model."
         )
     return height, width
 
@@ -322,7 +324,7 @@ class Position:
     def __call__(self, hidden: Tensor, kept: KeptCells | None = None) -> Tensor:
         """Position embedding (1, N, C) for hidden states (B, N, C).
 
-        With `kept`, the hidden states are the packed ones of these cells: (1, T, C) -> (1, T, C).
+        With `kept`, the hidden states are those of the kept cells, packed: (1, T, C) -> (1, T, C).
         """
         channels = hidden.shape[2]
         tokens = hidden.shape[1] if kept is None else kept.shape[0] * kept.shape[1]
@@ -336,10 +338,10 @@ class Position:
 
 
 class Noted(NamedTuple):
-    """Queries and keys of one self-attention, from which its attention weights are read or given a loss."""
+    """Queries and keys of one self-attention, used to read its attention weights or to apply a loss to them."""
 
     rows: list[int]
-    """G rows of the batch."""
+    """Indices of G rows of the batch."""
     query: Tensor
     """(G, N, C), heads folded into the channels."""
     reference_key: Tensor
@@ -354,7 +356,7 @@ class Noted(NamedTuple):
     """n * M, the number of cells of the n references, if tokens were pruned."""
 
     def located(self, kept: KeptCells | None, plan: RowPlan) -> Noted:
-        """The same with the cells of the reference tokens, for the rows of a plan."""
+        """A copy with the cells of the reference tokens, for the rows of `plan`; unchanged if no token was pruned."""
         if kept is None:
             return self
         references = plan.referenced_sources

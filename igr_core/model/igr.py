@@ -39,7 +39,7 @@ class IGR(nn.Module):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> IGR:
-        """Build the networks in the file's precision; raises IGRError naming file and part if weights do not match."""
+        """Build the networks in the file's precision; raises IGRError naming the file and part that do not match."""
         bundle.check_sizes()
         with init_empty_weights():  # saves the time and memory for random weights that would be replaced at once
             model = cls(bundle.info.model)
@@ -57,7 +57,7 @@ class IGR(nn.Module):
         return {name: module for name, module in parts.items() if module is not None}
 
     def use_attention(self, attend: Attend) -> None:
-        """Use this function for all attention; the outputs are the same up to rounding."""
+        """Use `attend` for all attention; the outputs differ only by rounding."""
         install_fusion(self.denoiser, attend)
         if self.garmnet is not None:
             install_capture(self.garmnet, attend)
@@ -107,9 +107,9 @@ class IGR(nn.Module):
     ) -> Fusion:
         """Conditions for one denoiser call (or, with `keep`, for a whole sampling run).
 
-        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. If a row uses
-        several photos of its garment, `reference_rows[row]` is a tuple of indices. `features` and `kept` are as
-        returned by pruning.prune; without `kept`, the features have all tokens.
+        `reference_rows[row]` and `image_rows[row]` are the indices of the row's conditions, or -1 for none. If a row
+        uses several photos of its garment, `reference_rows[row]` is a tuple of indices. `features` and `kept` are the
+        values returned by pruning.prune; without `kept`, the features contain all tokens.
         """
         keys_values = None
         if self.image_prompt is not None and image_features is not None:

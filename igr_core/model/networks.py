@@ -60,7 +60,7 @@ def build_image_encoder(config: ImageEncoderConfig) -> CLIPVisionModelWithProjec
 
 
 def build_scheduler(config: NoiseConfig) -> DDIMScheduler:
-    """The forward diffusion process for training, which adds noise and computes velocities; `restore` does sampling."""
+    """The forward diffusion process, with which training adds noise and computes velocities; not used for sampling."""
     return DDIMScheduler(
         num_train_timesteps=config.train_steps,
         beta_start=config.beta_start,

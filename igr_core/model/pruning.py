@@ -1,4 +1,4 @@
-"""Reference tokens near the garment: the cells of the photo that the denoiser attends to (Eq. 4), to save time."""
+"""Prune reference tokens that are far from the garment, so that reference self-attention (Eq. 4) takes less time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ Kept = dict[str, KeptCells]
 
 
 def prune(features: dict[str, Tensor], mask: Tensor, pruning: Pruning) -> tuple[dict[str, Tensor], Kept]:
-    """Remove tokens that are far from the garment from reference features (R, N, C) by block name.
+    """Prune tokens that are far from the garment in the reference features (R, N, C) of each block.
 
     `mask` (R, 1, h, w) has the latent's size, and is in 0..1. Returns the features, packed (1, T, C) in the blocks that
     are pruned, and the cells that were kept. Photos whose mask covers most or none of the view keep all of their
@@ -120,7 +120,7 @@ def _cells_of(value: Tensor, kept: KeptCells | None) -> tuple[Tensor, ...]:
 
 
 def _kept_cells(touched: Tensor, tokens: int, margin: int, device: torch.device) -> KeptCells:
-    """Cells near the garment at the level with this many tokens; `touched` (R, 1, h, w) is 1 in its cells."""
+    """Cells near the garment at the level with this many tokens; `touched` (R, 1, h, w) is 1 in the garment's cells."""
     grid = touched
     while grid.shape[2] * grid.shape[3] > tokens:
         grid = F.max_pool2d(grid, 2, ceil_mode=True)

@@ -16,7 +16,7 @@ class Pruning(Ranged):
     """Which reference tokens to keep."""
 
     margin: Margin | None = 1
-    """Cells around the mask that are kept at each level of the UNet; None keeps every token."""
+    """Width in cells of the kept margin around the mask at each level of the UNet; None keeps every token."""
 
 
 NEAR = Pruning()

@@ -7,10 +7,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, features
+from PIL import ExifTags, Image, ImageCms, features
 
 _GAMMA, _LEAST_GAMMA = 1 / 2.2, 0.02
 """Gamma of sRGB in PNG files, and the smallest difference from it that counts."""
+_ADOBE_GAMMA = 563 / 256
+_ADOBE_TO_SRGB = ((1.39836, -0.39836, 0.0), (0.0, 1.0, 0.0), (0.0, -0.04293, 1.04293))
+"""Gamma of Adobe RGB (1998), and the matrix that converts its linear colours to those of sRGB."""
+_UNCALIBRATED = 0xFFFF
+"""Value of EXIF's ColorSpace for colours other than sRGB."""
 _LEAST_CHANGE = 2
 """Profiles that change no colour by more than this many of 255 levels are sRGB under another name and are ignored."""
 
@@ -18,11 +23,12 @@ _LEAST_CHANGE = 2
 def to_srgb(image: Image.Image) -> Image.Image:
     """The image with its embedded ICC profile applied; unchanged if the profile is missing, damaged, or sRGB itself.
 
-    Without a profile, a PNG's gamma is applied. Converted images are RGB, or RGBA if they have transparency.
+    Without a profile, a PNG's gamma is applied, and a camera's JPEG whose EXIF data say Adobe RGB is converted.
+    Converted images are RGB, or RGBA if they have transparency.
     """
     profile = image.info.get("icc_profile")
     if not profile:
-        return _with_gamma(image)
+        return _from_adobe_rgb(image) if _is_adobe_rgb(image) else _with_gamma(image)
     if not features.check("littlecms2"):
         return image
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
@@ -44,15 +50,48 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return converted
 
 
+def deep_to_srgb(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Values (H, W) in 0..1 of a grey image with more than 8 bits, converted as to_srgb converts 8-bit images."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    ramp.info = {name: image.info[name] for name in ("icc_profile", "gamma", "srgb") if name in image.info}
+    converted = to_srgb(ramp)
+    if converted is ramp:
+        return values
+    curve = np.asarray(converted.convert("L"))[0] / 255
+    return np.interp(values, np.arange(256) / 255, curve).astype(np.float32)
+
+
 def _with_gamma(image: Image.Image) -> Image.Image:
     gamma = image.info.get("gamma")
     if not gamma or not 0.1 < gamma < 10 or "srgb" in image.info or abs(gamma - _GAMMA) < _LEAST_GAMMA:
         return image
-    light = (np.arange(256) / 255) ** (1 / gamma)
-    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    encoded = _encoded((np.arange(256) / 255) ** (1 / gamma))
     levels = [int(level) for level in (encoded * 255).round()]
     mode = "RGBA" if image.has_transparency_data else "RGB"
     return image.convert(mode).point(levels * 3 + list(range(256)) * (len(mode) - 3))
+
+
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether a camera has marked the image as Adobe RGB (DCF 2.0): not sRGB, with the interoperability index R03."""
+    if image.mode != "RGB" or "exif" not in image.info:
+        return False
+    try:
+        exif = image.getexif()
+        colour_space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
+        return colour_space == _UNCALIBRATED and exif.get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
+    except Exception:  # damaged EXIF data, for which Pillow raises almost any exception
+        return False
+
+
+def _from_adobe_rgb(image: Image.Image) -> Image.Image:
+    linear = (np.asarray(image, dtype=np.float32) / 255) ** _ADOBE_GAMMA  # (H, W, 3)
+    linear = (linear @ np.asarray(_ADOBE_TO_SRGB, dtype=np.float32).T).clip(0, 1)
+    return Image.fromarray((_encoded(linear) * 255).round().astype(np.uint8))
+
+
+def _encoded(linear: np.ndarray) -> np.ndarray:
+    """Linear values in 0..1, encoded with the transfer function of sRGB."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 @cache

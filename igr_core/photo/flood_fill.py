@@ -32,7 +32,10 @@ def flood(seeds: Tensor, region: Tensor) -> Tensor:
 
 
 def number_pieces(inside: np.ndarray, corners: bool = False) -> np.ndarray:
-    """Number the connected pieces of a mask (H, W) from 1, with 0 outside; `corners` means 8-connectivity, not 4."""
+    """Number the connected pieces of a mask (H, W) from 1, with 0 outside.
+
+    `corners` selects 8-connectivity instead of 4-connectivity.
+    """
     pieces = np.empty(inside.shape, np.int32)
     ndimage.label(inside, np.ones((3, 3)) if corners else None, output=pieces)
     return pieces

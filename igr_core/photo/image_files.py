@@ -1,4 +1,4 @@
-"""Open image files, which no other module does. A file's content, never its name, decides whether it is opened."""
+"""The only module that opens image files; whether a file is opened depends on its content, never on its name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ..errors import IGRError
-from .decoding.cost import check_cost
+from .decoding.cost import MOST_PAGES, check_cost
 from .decoding.deep_tiff import deep_tiff
 
 MIN_SIDE = 16
@@ -30,13 +30,15 @@ UNREAD_SUFFIXES = (
     ".3fr", ".arw", ".cr2", ".cr3", ".dng", ".eps", ".exr", ".hdr", ".ico", ".j2k", ".jp2", ".jxl", ".nef", ".orf",
     ".pdf", ".ps", ".psd", ".raf", ".raw", ".rw2", ".svg", ".tga", ".xcf",
 )  # fmt: skip
-"""Extensions of images that are not read, so that a folder run can name the file instead of skipping it."""
+"""Extensions of unsupported images; a run over a folder reports such files as failed instead of skipping them."""
 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "PPM")
 """Pillow's names of the formats that are opened. EPS is not among them, because Pillow runs Ghostscript to read it."""
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
-"""Modes of TIFF files whose colours are multiplied by their opacity, which few conversions support, and the
-corresponding modes without this multiplication."""
+"""Modes of TIFF files with premultiplied alpha, which few conversions support, and the corresponding modes with
+straight alpha."""
+_SUBFILE_TYPE = 254
+"""TIFF's tag whose lowest bit marks a page as a smaller copy of another."""
 _TURNED = (5, 6, 7, 8)
 _MIRRORED = (2, 4, 5, 7)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -47,9 +49,9 @@ def decode_image(
 ) -> Image.Image:
     """Decode the first frame of a file, given as a path or as bytes, and turn it upright according to its EXIF tag.
 
-    The mode is kept, except that colours multiplied by their opacity are divided by it (La and RGBa become LA and
-    RGBA). Grey TIFFs of up to 16 bits that are stored inverted, signed or in 12 bits become unsigned 16-bit ones.
-    Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
+    The mode is kept, except that premultiplied alpha is converted to straight alpha (La and RGBa become LA and RGBA).
+    Grey TIFFs of up to 16 bits that are stored inverted, as signed numbers or in 12 bits become unsigned 16-bit images.
+    Raises IGRError with `name` if the file is missing, not an image, damaged, or too small or too large.
     """
     with _opened(source, name, max_pixels) as image:
         if min(image.size) < min_side:
@@ -70,6 +72,8 @@ def decode_image(
             upright = image.copy()
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             upright = deep_tiff(upright, image.tag_v2)
+        if image.format == "BMP" and upright.mode == "RGBA" and not upright.getchannel("A").getbbox():
+            upright = upright.convert("RGB")  # the fourth byte is unused
     return upright.convert(_STRAIGHT[upright.mode]) if upright.mode in _STRAIGHT else upright
 
 
@@ -88,6 +92,12 @@ def is_mirrored(path: Path) -> bool:
         return _orientation(image) in _MIRRORED
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether an image has an opacity channel; raises IGRError as decode_image does."""
+    with _opened(path, str(path), MAX_PIXELS) as image:
+        return image.has_transparency_data
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file of this name counts as an image in a folder."""
     return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
@@ -99,11 +109,29 @@ def name_key(name: str) -> str:
 
 
 @contextmanager
+def _strict() -> Iterator[None]:
+    """Let Pillow report truncated files even if another package has turned that off, and silence its warnings.
+
+    Pillow warns about every unusual tag, and about sizes below `max_pixels`.
+    """
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextmanager
 def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
-    """An opened image of which only the header has been read."""
+    """An opened image, of which only the header has been read; a TIFF is at its first page that is not a thumbnail."""
     if isinstance(source, Path) and not os.path.isfile(source):
         raise IGRError(f"{name} {'is not a file' if os.path.exists(source) else 'does not exist'}: check the path.")
-    with _open(source, name, max_pixels) as image:
+    with _strict(), _open(source, name, max_pixels) as image:
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            _skip_thumbnails(image)
         if image.width * image.height > max_pixels:
             raise IGRError(_too_large(name, max_pixels))
         yield image
@@ -111,10 +139,8 @@ def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[Image.
 
 def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `max_pixels` is lower
-            check_cost(source, name)
-            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats())
+        check_cost(source, name)
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats())
     except IGRError:
         raise
     except UnidentifiedImageError as error:
@@ -128,6 +154,18 @@ def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
         raise IGRError(
             f"{name} has a damaged header ({_reason(error)}): save the image again in an image editor."
         ) from error
+
+
+def _skip_thumbnails(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Go to the first page of a TIFF that is not marked as a smaller copy of another; to the first if all are."""
+    try:
+        for page in range(MOST_PAGES):
+            image.seek(page)
+            if not int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & 1:
+                return
+    except Exception:  # no further page, or a damaged one
+        pass
+    image.seek(0)
 
 
 @cache

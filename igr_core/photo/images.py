@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..files import atomic_file
-from .colours import to_srgb
+from .colours import deep_to_srgb, to_srgb
 from .image_files import MAX_PIXELS, decode_image
 from .inputs import MASK_THRESHOLD
 from .mask_files import DEEP_MODES, deep_values, mask_of_image
@@ -29,6 +29,9 @@ _FORMATS = {
 }
 """Pillow's format for each extension with which images can be saved."""
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
+_MOSTLY = 0.8
+"""A photo is rejected if more than this fraction of its garment is transparent; below 1, because a mask may extend
+beyond the transparent hole."""
 
 
 def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -39,16 +42,18 @@ def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: i
     """
     path = Path(path)
     image = decode_image(path, str(path), max_pixels)
-    if like_load_image and image.mode not in DEEP_MODES:
-        return unit_image(image.convert("RGB"))
+    if like_load_image:
+        return (
+            _unit_grey(deep_values(image, str(path))) if image.mode in DEEP_MODES else unit_image(image.convert("RGB"))
+        )
     return _unit_photo(image, str(path))
 
 
 def load_photo_and_mask(photo: str | Path, mask: str | Path) -> tuple[Tensor, Tensor]:
     """Load a photo (1, 3, H, W) and its mask (1, 1, h, w) as load_photo and load_mask do.
 
-    Also raises IGRError for a photo that is transparent wherever its mask is white, as ComfyUI's MaskEditor saves it:
-    over white, the garment would be gone.
+    Also raises IGRError for a photo that is transparent where its mask is white, as ComfyUI's MaskEditor saves it,
+    because compositing over white would erase the garment.
     """
     image, cover = (decode_image(Path(path), str(path)) for path in (photo, mask))
     return photo_and_mask_of_images(image, cover, str(photo), str(mask))
@@ -57,15 +62,15 @@ def load_photo_and_mask(photo: str | Path, mask: str | Path) -> tuple[Tensor, Te
 def photo_and_mask_of_images(image: Image.Image, mask: Image.Image, name: str, mask_name: str) -> tuple[Tensor, Tensor]:
     """A decoded photo (1, 3, H, W) and its decoded mask (1, 1, h, w), as load_photo_and_mask returns them.
 
-    Raises IGRError as it does, with the names given.
+    Raises the same errors, with the given names.
     """
     cover = mask_of_image(mask, mask_name)
-    if image.has_transparency_data and image.size == (cover.shape[-1], cover.shape[-2]):
-        alpha = torch.from_numpy(np.array(image.convert("RGBA").getchannel("A")))
-        inside = cover[0, 0] >= MASK_THRESHOLD
-        if bool(inside.any()) and not bool(alpha[inside].any()):
+    alpha = _opacity(image)
+    if alpha is not None and alpha.shape == cover.shape[-2:]:
+        inside = cover[0, 0].numpy() >= MASK_THRESHOLD
+        if inside.any() and (alpha[inside] < MASK_THRESHOLD).mean() > _MOSTLY:
             raise IGRError(
-                f"{name} is transparent wherever its mask is white, as MaskEditor saves it: use the original photo."
+                f"{name} is transparent where its mask is white, as MaskEditor saves it: use the original photo."
             )
     return _unit_photo(image, name), cover
 
@@ -73,7 +78,8 @@ def photo_and_mask_of_images(image: Image.Image, mask: Image.Image, name: str, m
 def load_mask(path: str | Path) -> Tensor:
     """Load a mask as (1, 1, H, W) float32 in 0..1, 1 on the garment; docs/data.md lists the supported files.
 
-    Raises IGRError as load_photo does, and for files that are not masks: label maps, photos, photos with a hole.
+    Raises IGRError as load_photo does, and for files that are not masks: label maps, photos, and photos with a
+    transparent hole.
     """
     path = Path(path)
     return mask_of_image(decode_image(path, str(path)), str(path))
@@ -88,7 +94,7 @@ def unit_image(image: Image.Image) -> Tensor:
 def photo_of_image(image: Image.Image, name: str) -> Image.Image:
     """A decoded image as load_photo reads it, in 8-bit RGB; raises IGRError with `name` for values out of range."""
     if image.mode in DEEP_MODES:
-        return Image.fromarray((deep_values(image, name) * 255).round().astype(np.uint8)).convert("RGB")
+        return Image.fromarray((_deep_photo(image, name) * 255).round().astype(np.uint8)).convert("RGB")
     return over_white(to_srgb(image))
 
 
@@ -139,6 +145,24 @@ def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
 
 def _unit_photo(image: Image.Image, name: str) -> Tensor:
     if image.mode in DEEP_MODES:
-        grey = torch.from_numpy(deep_values(image, name))
-        return grey.expand(1, 3, -1, -1).contiguous()
+        return _unit_grey(_deep_photo(image, name))
     return unit_image(over_white(to_srgb(image)))
+
+
+def _unit_grey(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values).expand(1, 3, -1, -1).contiguous()
+
+
+def _deep_photo(image: Image.Image, name: str) -> np.ndarray:
+    """A grey photo with more than 8 bits as (H, W) float32 in 0..1, in sRGB and over white."""
+    values, alpha = deep_to_srgb(deep_values(image, name), image), _opacity(image)
+    return values if alpha is None else np.where(alpha > 0, values, np.float32(1))
+
+
+def _opacity(image: Image.Image) -> np.ndarray | None:
+    """Opacity (H, W) in 0..1 of an image; None if it has no transparency."""
+    if not image.has_transparency_data:
+        return None
+    if image.mode in DEEP_MODES:  # one grey level is transparent
+        return (np.asarray(image) != image.info["transparency"]).astype(np.float32)
+    return np.asarray(image.convert("RGBA").getchannel("A"), dtype=np.float32) / 255

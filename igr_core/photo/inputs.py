@@ -8,12 +8,16 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..model.config import CATEGORIES
+from ..text import counted
 from .image_files import MIN_SIDE
 
 MASK_THRESHOLD = 0.5
 """Mask pixels of at least this value belong to the garment."""
 MIN_SIZE, MAX_SIZE = 64, 2048
 """Limits of the working width and height in pixels."""
+BLACKED_OUT = 0.8
+"""A photo is rejected if more than this fraction of its garment is exactly 0; below 1, because a mask may extend beyond
+the black area."""
 _RANGE_SLACK = 0.01
 
 
@@ -27,15 +31,16 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
     _check_tensor("mask", mask, 1)
     height, width = person.shape[-2:]
     if mask.shape[-2:] != person.shape[-2:]:
-        raise IGRError(
-            f"The mask is {mask.shape[-1]}×{mask.shape[-2]} but the photo is {width}×{height}: "
-            f"resize the mask to {width}×{height}."
-        )
+        remedy = f"resize the mask to {width}×{height}"
+        if mask.shape[-2:] == (width, height):
+            remedy = "if only the photo was rotated according to its EXIF tag, rotate the mask by 90 degrees"
+        raise IGRError(f"The mask is {mask.shape[-1]}×{mask.shape[-2]} but the photo is {width}×{height}: {remedy}.")
     if min(height, width) < MIN_SIDE:
         raise IGRError(f"The photo is {width}×{height} pixels: use one of at least {MIN_SIDE}×{MIN_SIDE}.")
     if mask.shape[0] not in (1, person.shape[0]):
         raise IGRError(
-            f"There are {person.shape[0]} photos but {mask.shape[0]} masks: use one per photo, or one for all."
+            f"There is no way to match {counted(mask.shape[0], 'mask')} with {counted(person.shape[0], 'photo')}: "
+            "provide one mask per photo, or one mask for all."
         )
     for index, one in enumerate(mask[:, 0] >= MASK_THRESHOLD):
         if not bool(one.any()):
@@ -45,15 +50,21 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
 
 
 def _check_not_blacked_out(person: Tensor, mask: Tensor) -> None:
-    """Raise IGRError if all pixels of a garment are exactly 0, which never happens in a photo from a camera."""
-    seen = (person > 0).any(1) & (mask[:, 0] >= MASK_THRESHOLD)  # (B, h, w)
-    for index, one in enumerate(seen.flatten(1).any(1).tolist()):
-        if not one:
+    """Raise IGRError if almost all pixels of a garment are exactly 0, which never happens in a photo from a camera."""
+    for index, share in enumerate(_black_shares(person, mask)):
+        if share > BLACKED_OUT:
             label = f"photo {index + 1}" if person.shape[0] > 1 else "photo"
             raise IGRError(
                 f"The {label} is completely black under its mask. ComfyUI's MaskEditor does this in frontend "
                 "versions 1.47.3 to 1.47.12: take the photo from a second Load Image, or update the frontend."
             )
+
+
+def _black_shares(person: Tensor, mask: Tensor) -> list[float]:
+    """Fraction of each garment in photos (B, 3, h, w) and masks (B, 1, h, w) or (1, 1, h, w) that is exactly 0."""
+    inside = (mask[:, 0] >= MASK_THRESHOLD).flatten(1)  # (B or 1, h * w)
+    black = (person == 0).all(1).flatten(1) & inside
+    return (black.sum(1) / inside.sum(1).clamp(min=1)).tolist()
 
 
 def check_category(category: str) -> str:
@@ -72,12 +83,17 @@ def parse_size(text: str, step: int) -> tuple[int, int]:
 
 
 def check_size(size: tuple[int, int], step: int) -> tuple[int, int]:
-    """Return (width, height) if it is valid; otherwise raise IGRError naming the nearest valid size."""
+    """Return (width, height) if it is valid; otherwise raise IGRError naming the nearest valid size.
+
+    The nearest size keeps the aspect ratio as far as the limits and the step allow.
+    """
     low, high = -(-MIN_SIZE // step) * step, MAX_SIZE // step * step
-    nearest = tuple(min(max((side + step // 2) // step * step, low), high) for side in size)
+    scale = high / max(size) if max(size) > high else low / min(size) if 0 < min(size) < low else 1
+    nearest = tuple(min(max(int(side * scale / step + 0.5) * step, low), high) for side in size)
     if nearest != tuple(size):
+        rule = f"multiples of {step} from" if step > 1 else "from"
         raise IGRError(
-            f"Size {size[0]}x{size[1]} cannot be used: both sides must be multiples of {step} from {low} to {high}; "
+            f"Size {size[0]}x{size[1]} cannot be used: both sides must be {rule} {low} to {high}; "
             f"the nearest is {nearest[0]}x{nearest[1]}."
         )
     return size
@@ -87,7 +103,10 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
     if image.ndim != 4 or image.shape[1] != channels:
         raise IGRError(f"The {name} has shape {tuple(image.shape)}: it must be (batch, {channels}, height, width).")
     if 0 in image.shape:
-        raise IGRError(f"The {name} is empty (its shape is {tuple(image.shape)}): provide at least one image.")
+        raise IGRError(
+            f"The {name} has no pixels (its shape is {tuple(image.shape)}): provide at least one {name} "
+            "whose height and width are not zero."
+        )
     if not image.is_floating_point():
         raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
     check_range(name, image)

@@ -1,6 +1,6 @@
-"""Interpret mask files, whether they are white on black or drawn in another way that people and tools use.
+"""Interpret mask files, whether they are white on black or in another form that people and tools use.
 
-docs/data.md has a table of these ways.
+docs/data.md has a table of these forms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..errors import IGRError
 from .masks import full_strength
 
 COLOURFUL, COLOURFUL_SHARE = 40, 0.001
-"""An image is coloured if the channels of at least the second fraction of its pixels differ by more than the first
+"""An image is coloured if, in more than the second fraction of its pixels, the channels differ by more than the first
 value (of 255)."""
 DARK, BRIGHT = 25, 230
 """Levels (of 255) up to which a pixel counts as black, and from which it counts as white."""

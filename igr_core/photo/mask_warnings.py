@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,12 @@ SPECK_SHARE = 0.01
 SPECKS_WIDEN = 1.1
 """Specks cause a warning if they make the garment's box this many times wider or taller."""
 GREY, GREY_SHARE = (0.1, 0.9), 0.05
-"""Even areas with a value in this range cause a warning if they are more than this fraction of the mask."""
+"""Areas of an even grey in this range cause a warning if they make up more than this fraction of the mask."""
 NARROW = {"upper": 0.39, "lower": 0.3, "full": 0.24}
 """Ratio of width to height below which a person rarely faces the camera; an unknown category uses the lowest value.
 
-The masks of 3%, 1% and 1% of 400 drawn people per category who face the camera are narrower; of 400 people who are
-turned sideways, 45%, 50% and 82%.
+Of 400 drawn people per category who face the camera, 3%, 1% and 1% have narrower masks; of 400 who are turned sideways,
+45%, 50% and 82% do.
 """
 
 
@@ -87,7 +88,7 @@ def mask_warnings(masks: Tensor, category: str | None = None) -> tuple[str, ...]
 
 
 def warnings_of(facts: MaskFacts, label: str = "mask", category: str | None = None) -> list[str]:
-    """The warnings about one mask, which they call `label`."""
+    """The warnings about one mask; `label` is its name in them."""
     if facts.share == 1:
         return [f"The {label} covers the whole photo: paint only the garment, unless the photo shows nothing else."]
     return [sentence.format(label=label, **words) for found, sentence, words in _findings(facts, category) if found]
@@ -113,9 +114,9 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
         ),
         (
             bool(facts.edges),
-            "The {label} touches the {edges} edge of the photo, so the garment may be cut off and the model will "
+            "The {label} touches the {edges} of the photo, so the garment may be cut off and the model will "
             "invent the rest: use a photo that shows the whole garment.",
-            {"edges": " and ".join(facts.edges)},
+            {"edges": _edges(facts.edges)},
         ),
         (
             facts.large_pieces > 1,
@@ -126,7 +127,8 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
         (
             facts.grey > GREY_SHARE,
             "The {label} is an even grey over {grey:.0%} of its area, like a label map with several labels, and counts "
-            "as garment where it is at least half as bright as white: paint the garment white, and all else black.",
+            "as garment where it is at least half as bright as white: paint the garment white and everything else "
+            "black.",
             {"grey": facts.grey},
         ),
         (
@@ -137,11 +139,16 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
         ),
         (
             facts.slenderness < narrow and not facts.edges and not specks,  # only where the full height is visible
-            "The {label} is narrow for its height, so the person may be turned sideways or part of the garment may "
-            "be hidden: use a photo from the front for a better result.",
+            "The {label} is narrow for its height, so the person may be turned sideways or part of the garment may be "
+            "hidden: use a photo taken from the front for a better result.",
             {},
         ),
     ]
+
+
+def _edges(names: Sequence[str]) -> str:
+    """Edges in words: `top edge`, or `top, left and right edges`."""
+    return f"{', '.join(names[:-1])} and {names[-1]} edges" if len(names) > 1 else f"{''.join(names)} edge"
 
 
 def _grey(mask: Tensor) -> float:
@@ -153,7 +160,7 @@ def _grey(mask: Tensor) -> float:
 
 
 def _widened(box: Rect, large: list[Rect]) -> float:
-    """Ratio of the box's width or height, whichever is larger, to that of the (coarse) box around the large pieces."""
+    """Ratio of the box to the (coarse) box around the large pieces, in width or height, whichever is larger."""
     left, top = (min(one[side] for one in large) for side in (0, 1))
     right, bottom = (max(one[side] for one in large) for side in (2, 3))
     return max(1.0, (box[2] - box[0]) / (right - left), (box[3] - box[1]) / (bottom - top))

@@ -17,7 +17,7 @@ PIECES_SIDE = 96
 """Pieces are separated on a grid of about this many cells along the longer side, which ignores tiny gaps."""
 
 _FULL, _FAINT = 0.95, 40 / 255
-"""A mask that reaches the first value has full strength; one that stays below the second contains labels or nothing."""
+"""A mask that reaches the first value has full strength; a mask that stays below the second has labels or is empty."""
 _FLAT = 0.95
 """Fraction of a faint mask's pixels that are no brighter than its brush; in a JPEG, a few are brighter."""
 
@@ -56,18 +56,20 @@ def mend_mask(
 ) -> Tensor:
     """Edit masks (B, 1, H, W) in 0..1: keep the largest piece, fill holes, grow and feather (in pixels), in this order.
 
-    Raises IGRError if shrinking (a negative `grow`) leaves a mask empty.
+    Raises IGRError if shrinking (a negative `grow`) or feathering leaves a mask empty.
     """
     if largest_only:
         mask = mask * largest_piece(mask >= MASK_THRESHOLD)
     if fill_holes:
         mask = torch.where(holes(mask >= MASK_THRESHOLD), 1.0, mask)
-    if grow:
-        shown, mask = _shows(mask), grow_mask(mask, grow)
+    for name, change, pixels in (("grow", grow_mask, grow), ("feather", feather_mask, feather)):
+        if not pixels:
+            continue
+        shown, mask = _shows(mask), change(mask, pixels)
         if lost := (shown & ~_shows(mask)).nonzero().flatten().tolist():
             which = f"mask {lost[0] + 1}" if len(mask) > 1 else "the mask"
-            raise IGRError(f"grow = {grow} removes all of {which}: choose a value closer to 0.")
-    return feather_mask(mask, feather) if feather else mask
+            raise IGRError(f"{name} = {pixels} removes all of {which}: choose a value closer to 0.")
+    return mask
 
 
 def grow_mask(mask: Tensor, pixels: int) -> Tensor:

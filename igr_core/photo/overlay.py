@@ -1,6 +1,6 @@
 """Draw masks on their photos, either alone or with everything the model sees (crop, view, padding).
 
-`draw_view` draws in a frame that contains the photos and their views, and scales it to `SIDE`.
+`draw_view` draws in a frame that contains the photos and their views, scaled so that its longer side is `SIDE`.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ FADED = 0.25
 ENCLOSED = 0.9
 """Fraction of the image border that may be opaque before the background counts as missing."""
 FILLED = 0.65
-"""A cut-out is uncertain if the garment fills its bounding box less than this factor as much as the mask in the photo
-fills its own; among 600 held-out drawn and rendered garments, the lowest factor is 0.70."""
+"""A cut-out is uncertain if the fraction of its bounding box that it fills is less than this factor times that of the
+mask in the photo; among 600 held-out drawn and rendered garments, the lowest factor is 0.70."""
 
 NARROWED = 0.55
 """A cut-out is uncertain if the ratio of its width to its height is less than this factor times that of the mask;
@@ -33,8 +33,8 @@ def garment_alpha(image: Tensor, threshold: float = WHITE) -> Tensor:
     """Opacity (B, 1, H, W) of the garment in images (B, 3, H, W) in 0..1 with a near-white background.
 
     Pixels within `threshold` of white that are connected to the border are background, so white inside a garment stays
-    opaque; pale_pieces finds white or pale cloth among them. The opacity of an edge pixel is its fraction of the
-    garment's colour, and specks without a 3 × 3 core count as background.
+    opaque; pale_pieces finds white or pale cloth among these pixels. The opacity of an edge pixel is its fraction of
+    the garment's colour, and specks without a 3 × 3 core count as background.
     """
     distance = (1 - image.float().clamp(0, 1)).amax(1, keepdim=True)  # (B, 1, H, W), 0 = white
     background = flood(border(distance), distance <= threshold)
@@ -111,7 +111,7 @@ def _faded(image: Tensor, alpha: Tensor) -> float:
 
 
 def _filled(cover: Tensor) -> float:
-    """Fraction of its bounding box that an opacity or mask (1, H, W) in 0..1 fills; 0 if it is empty."""
+    """Fraction of the bounding box of an opacity or mask (1, H, W) in 0..1 that it fills; 0 if it is empty."""
     inside = cover[None] >= MASK_THRESHOLD
     if not bool(inside.any()):
         return 0.0
@@ -140,5 +140,5 @@ def _erode(mask: Tensor, window: int) -> Tensor:
 
 
 def _without_specks(mask: Tensor) -> Tensor:
-    """Keep only pieces that contain a 3 × 3 core, which noise from a sensor or decoder does not."""
+    """Keep only pieces that contain a 3 × 3 core; specks of noise from a sensor or decoder do not."""
     return flood(_erode(mask, 3), mask)

@@ -1,4 +1,4 @@
-"""A CSV file with one line per photo or garment, which later runs extend."""
+"""Read and write a CSV file with one line per photo or garment, which later runs extend."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import IGRError
 from ..files import atomic_file, make_folder
+from ..outputs import CannotWrite
 from ..text import as_cell, from_cell
 
 Lines = dict[str, dict[str, str]]
@@ -19,7 +20,7 @@ def read_lines(path: Path, columns: Sequence[str], what: str, remedy: str) -> Li
     """Lines of a file with these columns; empty if the file does not exist.
 
     Raises IGRError if the file cannot be read or has other columns, so that it is not overwritten; the message says
-    that it is not `what`, and then what to do.
+    that it is not `what`, and ends in `remedy`.
     """
     if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device would never end
         raise IGRError(f"{path} is not a file: {remedy}.")
@@ -37,7 +38,7 @@ def read_lines(path: Path, columns: Sequence[str], what: str, remedy: str) -> Li
 
 
 def write_lines(path: Path, columns: Sequence[str], lines: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the lines, sorted by their keys; what a spreadsheet would compute is written as text.
+    """Write the lines, sorted by their keys; text that a spreadsheet would evaluate as a formula is escaped.
 
     Raises IGRError as make_folder and atomic_file do.
     """
@@ -49,3 +50,15 @@ def write_lines(path: Path, columns: Sequence[str], lines: Mapping[str, Mapping[
         writer = csv.writer(handle)
         writer.writerow(columns)
         writer.writerows([as_cell(lines[key][column]) for column in columns] for key in sorted(lines))
+
+
+def append_line(path: Path, columns: Sequence[str], line: Mapping[str, str]) -> None:
+    """Append one line to a file that write_lines wrote; if several lines have the same key, the last one counts.
+
+    Raises CannotWrite if the file cannot be written to.
+    """
+    try:
+        with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            csv.writer(handle).writerow([as_cell(line[column]) for column in columns])
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be written ({error.strerror or error}): choose another file.") from error

@@ -35,17 +35,18 @@ class Finish(Ranged):
     """Crop the image to the garment first."""
 
 
-def finish_garment(image: Tensor, finish: Finish) -> tuple[Tensor, Tensor]:
+def finish_garment(image: Tensor, finish: Finish, opacity: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Lay out garments (B, 3, H, W) with a near-white background: images (B, 3, h, w) and opacity (B, 1, h, w) in 0..1.
 
-    All images of a batch get the same size, with the height of `image`. Raises IGRError for an unknown aspect.
+    `opacity` (B, 1, H, W) in 0..1 is the garments' own, if it is known. All images of a batch get the same size, with
+    the height of `image`. Raises IGRError for an unknown aspect.
     """
     if finish.aspect not in ASPECTS:
         raise IGRError(f"Unknown aspect {finish.aspect!r}: choose {', '.join(ASPECTS)}.")
     height, width = image.shape[-2:]
     aspect = ASPECTS[finish.aspect]
     size = (width if aspect is None else max(1, round(height * aspect)), height)
-    laid = torch.cat([_lay_out(one, size, finish) for one in to_rgba(image).split(1)])  # (B, 4, h, w)
+    laid = torch.cat([_lay_out(one, size, finish) for one in to_rgba(image, opacity).split(1)])  # (B, 4, h, w)
     colour, alpha = laid[:, :3], laid[:, 3:]
     background = colour.new_tensor(finish.background).view(1, 3, 1, 1)
     return (colour * alpha + background * (1 - alpha)).clamp(0, 1), alpha

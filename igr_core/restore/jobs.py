@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from .detailed import Detailing, grid, restore_detailed
 from .planning import Job
 from .restorer import GarmentRestorer
 
+Start = Literal["noise", "flat"]
+"""What a restoration starts from."""
 StepProgress = Callable[[int, int], None]
 """Called with the number of steps done and the total."""
 
@@ -71,6 +74,8 @@ class Settings:
     """Details and candidates; None for a plain restoration."""
     min_evidence: float = 0.0
     """Garments with a visible fraction below this are set aside."""
+    start: Start = "noise"
+    """What the model starts from: noise, as in the paper, or the photo's own pixels, laid out flat."""
     pruning: Pruning = NEAR
     """Which reference tokens the model that runs the jobs keeps."""
 
@@ -119,16 +124,16 @@ def run_jobs(
             views, notes = _load_views(job, settings)
             if notes:
                 report.notes[name] = tuple(notes)
-            image, out = _restored(job, views, settings, restorer(), on_step, report, notes)
+            image, out, opacity = _restored(job, views, settings, restorer(), on_step, report, notes)
             if settings.transparent:
-                cut = to_rgba(image)
+                cut = to_rgba(image, opacity)
                 notes += cutout_warnings(image, cut[:, 3:], views[0].mask)
                 image = cut
             if notes:
                 report.notes[name] = tuple(notes)
             save_image(out, image, settings.mode)
-            if (other := job.set_aside if out == job.out else job.out).is_file():  # from an earlier run
-                other.unlink()
+            if settings.min_evidence > 0 or job.lenient:  # set-aside beside a single image may be the user's
+                _remove_earlier(job.set_aside if out == job.out else job.out)
             report.done.append(out)
         except (BundleProblem, CannotWrite):
             raise
@@ -150,12 +155,21 @@ def _restored(
     on_step: StepProgress | None,
     report: Report,
     notes: list[str],
-) -> tuple[Tensor, Path]:
-    """The garment of a job, (1, 3, h, w), and the path to write it to; adds sentences to `notes`."""
-    plain = settings.detailing is None and job.evidence is None and not job.also and settings.min_evidence == 0
+) -> tuple[Tensor, Path, Tensor | None]:
+    """The garment of a job, (1, 3, h, w), the path to write it to, and its exact opacity (1, 1, h, w), if it is known.
+
+    Adds sentences to `notes`.
+    """
+    plain = (
+        settings.start == "noise"
+        and settings.detailing is None
+        and job.evidence is None
+        and not job.also
+        and settings.min_evidence == 0
+    )
     if plain:
         image = restorer.restore(views[0], job.category, settings.sampling, seed=settings.seed, progress=on_step)
-        return image, job.out
+        return image, job.out, None
     found = restore_detailed(
         cast(GarmentRestorer, restorer),
         views,
@@ -177,10 +191,10 @@ def _restored(
         make_folder(job.grid.parent)
         save_image(job.grid, grid(images, min(4, len(images))))
     if found.seen >= settings.min_evidence:
-        return found.image, job.out
+        return found.image, job.out, found.opacity
     report.set_aside.add(job.person.name)
     make_folder(job.set_aside.parent)
-    return found.image, job.set_aside
+    return found.image, job.set_aside, found.opacity
 
 
 def _resized(visible: Tensor, image: Tensor) -> Tensor:
@@ -190,11 +204,22 @@ def _resized(visible: Tensor, image: Tensor) -> Tensor:
     return F.interpolate(visible, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def _remove_earlier(image: Path) -> None:
+    """Remove the image that an earlier run wrote to the other of the two folders, if there is one."""
+    if os.path.isfile(image):
+        image.unlink()
+
+
 def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
-    """The jobs whose image or evidence map does not exist yet; the others are recorded as skipped."""
+    """The jobs whose image or evidence map does not exist yet, or whose garment has new photos; the others are recorded
+    as skipped."""
     left = []
     for job in jobs:
-        if (job.out.is_file() or job.set_aside.is_file()) and (job.evidence is None or job.evidence.is_file()):
+        if (
+            job.existing is not None
+            and not job.has_new_photos
+            and (job.evidence is None or os.path.isfile(job.evidence))
+        ):
             report.skipped.append(job.out)
         else:
             left.append(job)
@@ -202,13 +227,13 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
 
 
 def _load_views(job: Job, settings: Settings) -> tuple[list[GarmentView], list[str]]:
-    """The views of a job's photos, and their warnings; a further photo that cannot be used is noted and left out."""
+    """The views of a job's photos, and their warnings; lenient jobs note and leave out a further photo that fails."""
     views = [_load_view(job.person, job.mask, job.category, settings)]
     notes = list(views[0].warnings)
     for person, mask in job.also:
         try:
             views.append(_load_view(person, mask, job.category, settings))
-            notes += views[-1].warnings
+            notes += [f"{person.name}: {warning}" for warning in views[-1].warnings]
         except IGRError as error:
             if not job.lenient:
                 raise

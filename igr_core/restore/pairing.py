@@ -6,20 +6,25 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import IGRError
+from ..folders import entries_of
 from ..photo.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, is_image_name, name_key
 from ..photo.inputs import check_category
-from ..text import is_decoded
+from ..text import decode_table, is_decoded
 
 NOT_NAMED = ("thumbs.db", "desktop.ini")
-"""Files that operating systems put into folders of images, in lower case."""
+"""Names, in lower case, of files that operating systems add to folders; they are never reported."""
 _NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
 """Name of a garment's further photo, without its extension: the first photo's name and a number."""
 _TABLES = (".csv", ".json", ".txt")
+
+CLASH = "The result would overwrite the one for {name}: rename one of the photos."
+"""Error message for a photo whose name without extension is the same as that of an earlier photo, `name`."""
 
 CategoryOf = Callable[[Path], str]
 """Returns the category of a photo; raises IGRError if the category is missing or unknown."""
@@ -49,11 +54,22 @@ class Pairing:
     """Names of the files in the photo folder that are not images."""
 
 
+class FileNames(NamedTuple):
+    """The names of the files in a folder of photos or masks, sorted; hidden files are left out."""
+
+    images: tuple[str, ...]
+    """Images of a supported file type."""
+    unread: dict[str, str]
+    """Error message for each image of an unsupported type."""
+    ignored: tuple[str, ...]
+    """Files that are not images."""
+
+
 def pair_by_name(
     photos: Path,
     masks: Path | None,
     category_of: CategoryOf,
-    clash: str = "The result would overwrite that of {name}: rename one of the photos.",
+    clash: str = CLASH,
 ) -> Pairing:
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
@@ -62,28 +78,21 @@ def pair_by_name(
     error message for a photo whose name without extension is the same as that of an earlier photo, `name`. Raises
     IGRError for a folder without images.
     """
-    images = list_images(photos)
-    failed, ignored = _other_files(photos)
-    if not images and not failed:
+    found = _sorted_in(photos)
+    if not found.images and not found.unread:
         raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
-    masks_of = _mask_finder(images, list_images(masks)) if masks is not None else lambda photo: [photo]
-    unread = {name_key(Path(name).stem): name for name in (_other_files(masks)[0] if masks is not None else ())}
+    mask_of = None if masks is None else mask_finder(found.images, _sorted_in(masks), str(masks))
+    failed = dict(found.unread)
     pairs: dict[str, Pair] = {}
-    for photo in images:
+    for photo in (photos / name for name in found.images):
         try:
-            found = masks_of(photo)
-            if not found and (other := unread.get(name_key(photo.stem))):
-                raise IGRError(f"The mask {other} is of a type that is not supported: save it as {photo.stem}.png.")
-            if not found:
-                raise IGRError(f"The photo has no mask: put {photo.stem}.png into {masks}.")
-            if len(found) > 1:
-                raise IGRError(f"The photo has the masks {' and '.join(one.name for one in found)}: keep one of them.")
+            mask = photo if mask_of is None or masks is None else masks / mask_of(photo.name)
             if photo.stem in pairs:
                 raise IGRError(clash.format(name=pairs[photo.stem].photo.name))
-            pairs[photo.stem] = Pair(photo, found[0], category_of(photo))
+            pairs[photo.stem] = Pair(photo, mask, category_of(photo))
         except IGRError as error:
             failed[photo.name] = str(error)
-    return Pairing(tuple(pairs.values()), failed, ignored)
+    return Pairing(tuple(pairs.values()), failed, found.ignored)
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -91,54 +100,93 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_image_name(path.name))
 
 
-def _mask_finder(photos: list[Path], masks: list[Path]) -> Callable[[Path], list[Path]]:
-    """A function that returns the masks of a photo, usually a single one."""
-    exact: dict[str, list[Path]] = {}
-    similar: dict[str, list[Path]] = {}
-    taken = {photo.stem for photo in photos}
-    for path in masks:
-        exact.setdefault(path.stem, []).append(path)
-        if path.stem not in taken:
-            similar.setdefault(name_key(path.stem), []).append(path)
-    return lambda photo: exact.get(photo.stem) or similar.get(name_key(photo.stem), [])
-
-
-def _other_files(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Error messages for images of other types, by file name, and the names of the files that are not images."""
+def sort_names(names: Iterable[str], folders: Iterable[str] = ()) -> FileNames:
+    """Sort the names in a folder into images, unsupported images and other files; `folders` names its subfolders."""
+    images: list[str] = []
     unread: dict[str, str] = {}
     ignored: list[str] = []
-    for path in sorted(folder.iterdir()):
-        suffix = path.suffix.lower()
-        if suffix in UNREAD_SUFFIXES:
-            unread[path.name] = f"Images of the type {suffix} are not supported: save the photo as a PNG or JPEG."
-        elif not (path.is_dir() or path.name[0] == "." or is_image_name(path.name) or suffix in _TABLES):
-            ignored.append(path.name)
-    return unread, tuple(name for name in ignored if name.lower() not in NOT_NAMED)
+    inner = set(folders)
+    for name in sorted(name for name in names if not name.startswith(".")):
+        suffix = Path(name).suffix.lower()
+        if is_image_name(name):
+            images.append(name)
+        elif name in inner or suffix in _TABLES or name.lower() in NOT_NAMED:
+            continue
+        elif suffix in UNREAD_SUFFIXES:
+            unread[name] = f"{suffix} images are not supported: save the photo as a PNG or JPEG."
+        else:
+            ignored.append(name)
+    return FileNames(tuple(images), unread, tuple(ignored))
+
+
+def mask_finder(photos: Iterable[str], masks: FileNames, folder: str) -> Callable[[str], str]:
+    """Return a function that maps a photo's name to the name of its mask; `folder` is the mask folder in errors.
+
+    If no mask has the photo's exact name, one whose name differs only in case or in the Unicode form of its accents is
+    used, unless it belongs to another photo. The function raises IGRError if a photo does not have exactly one mask.
+    """
+    exact: dict[str, list[str]] = {}
+    similar: dict[str, list[str]] = {}
+    taken = {Path(photo).stem for photo in photos}
+    for name in masks.images:
+        stem = Path(name).stem
+        exact.setdefault(stem, []).append(name)
+        if stem not in taken:
+            similar.setdefault(name_key(stem), []).append(name)
+    unread = {name_key(Path(name).stem): name for name in masks.unread}
+
+    def mask_of(photo: str) -> str:
+        stem = Path(photo).stem
+        found = exact.get(stem) or similar.get(name_key(stem), [])
+        if not found and (other := unread.get(name_key(stem))):
+            raise IGRError(f"The mask {other} has an unsupported file type: save it as {stem}.png.")
+        if not found:
+            raise IGRError(f"The photo has no mask: put {stem}.png into {folder}.")
+        if len(found) > 1:
+            raise IGRError(f"The photo has several masks ({' and '.join(found)}): keep one of them.")
+        return found[0]
+
+    return mask_of
+
+
+def _sorted_in(folder: Path) -> FileNames:
+    entries = entries_of(folder)
+    return sort_names(entries, (name for name, is_folder in entries.items() if is_folder))
 
 
 def one_category(word: str) -> CategoryOf:
-    """The same category for every photo; raises IGRError if it is unknown."""
+    """Return a function that gives every photo the same category; raises IGRError if the category is unknown."""
     category = check_category(word)
     return lambda _: category
 
 
 def read_categories(path: Path) -> CategoryOf:
-    """The categories in a CSV file with the columns name,category; names are those of photos, the extension optional.
+    """Read categories from a CSV file with the columns name,category; a photo's name may omit its extension.
 
     If no line has a photo's exact name, a name that differs only in case or in the Unicode form of its accents is used.
-    Raises IGRError if the file cannot be read, lacks these columns or lists a name twice.
+    Raises IGRError if the file cannot be read, lacks these columns, lists a name twice, or has different categories for
+    two photos of a garment.
     """
     by_name = _read_table(path)
+    _check_garments(path, by_name)
     similar: dict[str, set[str]] = {}
     for name, category in by_name.items():
         similar.setdefault(name_key(name), set()).add(category)
 
     def category_of(photo: Path) -> str:
-        category = by_name.get(photo.name, by_name.get(photo.stem))
+        own = {name: by_name[name] for name in (photo.name, photo.stem) if name in by_name}
+        if len(set(own.values())) > 1:
+            raise IGRError(
+                f"{path} has two categories for {photo.name}, in the lines {photo.name} and {photo.stem}: "
+                "remove one of the lines."
+            )
+        category = next(iter(own.values()), None)
         if category is None:
-            found = similar.get(name_key(photo.name), similar.get(name_key(photo.stem), set()))
+            found = similar.get(name_key(photo.name), set()) | similar.get(name_key(photo.stem), set())
             if len(found) > 1:
-                raise IGRError(f"{path} has several categories for names like {photo.name}: add its exact name.")
+                raise IGRError(
+                    f"{path} has several categories for names like {photo.name}: add the photo's exact name."
+                )
             category = next(iter(found), None)
         if category is None and not is_decoded(photo.name):
             raise IGRError(f"The photo has no category, because {path} cannot contain its name: rename the photo.")
@@ -157,35 +205,53 @@ def _read_table(path: Path) -> dict[str, str]:
     if not os.path.isfile(path):  # reading a pipe or a device would never end
         raise IGRError(f"{path} {'is not a file' if os.path.exists(path) else 'does not exist'}: specify a CSV file.")
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        read = decode_table(path.read_bytes(), {"name", "category"})
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and the disk.") from error
     except UnicodeDecodeError as error:
         raise IGRError(f"{path} is not a UTF-8 text file: save the table as CSV in UTF-8.") from error
-    first = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    rows = csv.reader(io.StringIO(read.text, newline=""), delimiter=read.separator)
     table: dict[str, str] = {}
     try:
         head = [cell.strip().casefold() for cell in next(rows, [])]
+        if twice := [name for name in ("name", "category") if head.count(name) > 1]:
+            raise IGRError(f"{path} has several columns named {twice[0]}: keep one of them.")
         if not {"name", "category"} <= set(head):
             raise IGRError(f"The first line of {path} must be name,category: add this line.")
         for row in rows:
             values = dict(zip(head, row, strict=False))
             name = values.get("name", "").strip()
             if name in table:
-                raise IGRError(f"{path}, line {rows.line_num} lists {name} a second time: remove one of the lines.")
+                line = rows.line_num + read.skipped
+                raise IGRError(f"{path}, line {line} lists {name} a second time: remove one of the lines.")
             if name:
                 table[name] = values.get("category", "").strip().lower()
     except csv.Error as error:
-        raise IGRError(f"{path}, line {rows.line_num}, is not valid CSV ({error}): correct the line.") from error
+        line = rows.line_num + read.skipped
+        raise IGRError(f"{path}, line {line}, is not valid CSV ({error}): correct the line.") from error
     return table
+
+
+def _check_garments(path: Path, by_name: dict[str, str]) -> None:
+    """Raise IGRError if a table has different categories for two photos of a garment, as in anna and anna__2."""
+    stems = {name: Path(name).stem if is_image_name(name) else name for name in by_name}
+    listed = {name_key(stem): stem for stem in stems.values()}
+    categories: dict[str, tuple[str, str]] = {}
+    for name, stem in stems.items():
+        first = first_photo(stem, listed) or stem
+        other, category = categories.setdefault(first, (name, by_name[name]))
+        if category != by_name[name] and stem != stems[other]:
+            raise IGRError(
+                f"{path} has the category {category} for {other}, but {by_name[name]} for {name}, another photo of its "
+                "garment: use the same one in both lines."
+            )
 
 
 def first_photo(name: str, names: dict[str, str]) -> str | None:
     """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo.
 
-    `names` has every photo's name by its name_key, because case and Unicode form may differ between a garment's photos.
+    `names` maps the name_key of every photo to its name, because the names of a garment's photos may differ in case and
+    Unicode form.
     """
     numbered = _NUMBERED.fullmatch(name)
     first = None

@@ -20,7 +20,7 @@ _WINDOW = 3
 
 
 def pale_pieces(image: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """The garment (H, W) within `white`, the near-white pixels that are connected to the border of `image` (H, W, 3).
+    """Garment pixels (H, W) among `white`, the near-white pixels that are connected to the border of `image` (H, W, 3).
 
     Two kinds of pixels belong to the garment: those that differ from the colour along the border by more than that
     colour's noise and form more than a rim, and those that look like the background but are connected to it only by a

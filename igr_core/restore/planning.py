@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import IGRError, UsageError
-from ..outputs import check_folder
+from ..outputs import check_folder, place, same_place
 from ..photo.image_files import name_key
 from ..photo.images import check_image_name
 from ..photo.view import MOST_PHOTOS
@@ -45,7 +45,7 @@ class Job:
     evidence: Path | None = None
     """The evidence map to write."""
     lenient: bool = False
-    """Leave out a further photo that cannot be used, as in folders, instead of failing."""
+    """Whether to leave out a further photo that cannot be used, as in folders, instead of failing."""
 
     @property
     def photos(self) -> tuple[tuple[Path, Path], ...]:
@@ -58,9 +58,31 @@ class Job:
         return self.out.parent / _SET_ASIDE / self.out.name
 
     @property
+    def existing(self) -> Path | None:
+        """The image that an earlier run wrote, if there is one."""
+        return next((path for path in (self.out, self.set_aside) if os.path.isfile(path)), None)
+
+    @property
+    def has_new_photos(self) -> bool:
+        """Whether another photo of the garment, or its mask, was added or changed after the image was written."""
+        image = self.existing
+        if image is None:
+            return False
+        return any(_changed(path) > os.path.getmtime(image) for pair in self.also for path in pair)
+
+    @property
     def grid(self) -> Path:
         """Path of the image that shows all candidates, if there are several."""
         return self.out.parent / _CANDIDATES / f"{self.out.stem}.png"
+
+
+def _changed(path: Path) -> float:
+    """Time at which a file was written or moved to its path; 0 if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0.0
+    return max(status.st_mtime, status.st_ctime)
 
 
 @dataclass(frozen=True)
@@ -83,12 +105,14 @@ def plan_jobs(
     mode: Literal["RGB", "RGBA"],
     also: Sequence[tuple[Path, Path]] = (),
     evidence: Path | None = None,
+    report: Path | None = None,
 ) -> Plan:
     """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
 
     For a single photo, `also` lists more photos of the same garment, with their masks. In a folder, anna__2.jpg and
-    anna__3.jpg show the garment in anna.jpg. `evidence` is the map to write, or the folder for all maps. Raises
-    UsageError if the paths do not match or a file or folder does not exist.
+    anna__3.jpg show the garment in anna.jpg. `evidence` is the map to write, or the folder for all maps, and `report`
+    is the report to write. Raises UsageError if the paths do not match, if a file or folder does not exist, or if an
+    output would replace an input or another output.
     """
     more = [(label, path) for pair in also for label, path in zip(("photo", "mask"), pair, strict=True)]
     for label, path in (("photo or folder", person), ("mask or mask folder", mask), *more):
@@ -98,7 +122,7 @@ def plan_jobs(
         kind = "folder" if person.is_dir() else "file"
         raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
     if person.samefile(mask) and person.is_dir():
-        raise UsageError(f"--mask is the folder of photos {person} itself: put the masks into a folder of their own.")
+        raise UsageError(f"--mask is the photo folder {person} itself: put the masks into a separate folder.")
     if person.samefile(mask):
         raise UsageError(f"--mask is the photo {person} itself: specify a mask that is white on the garment.")
     category_of = _categories(category)
@@ -108,7 +132,7 @@ def plan_jobs(
                 f"--also only works with a single photo, but {person} is a folder: put the other photo into it as "
                 "NAME__2.jpg."
             )
-        return _plan_folder(person, mask, category_of, out, evidence)
+        return _plan_folder(person, mask, category_of, out, evidence, report)
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: specify the file to write, such as {out / person.stem}.png.")
     if len(also) >= MOST_PHOTOS:
@@ -118,7 +142,7 @@ def plan_jobs(
         if evidence is not None:
             check_image_name(evidence, "L")
         job = Job(person, mask, category_of(person), out, tuple(also), evidence)
-        _check_outputs([job])
+        _check_outputs([job], report)
         return Plan((job,), {})
     except IGRError as error:
         raise UsageError(str(error)) from error
@@ -138,13 +162,15 @@ def check_writable(plan: Plan, *, candidates: bool, set_aside: bool) -> Plan:
     return replace(plan, jobs=tuple(job for job in plan.jobs if job not in blocked), failed={**plan.failed, **failed})
 
 
-def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None) -> Plan:
+def _plan_folder(
+    persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None, report: Path | None
+) -> Plan:
     for option, folder in (("--out", out), ("--evidence", evidence)):
         if folder is None:
             continue
         if os.path.isfile(folder):
             raise UsageError(f"{persons} is a folder, so {option} must be a folder too, but {folder} is a file.")
-        if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
+        if same_place(folder, persons) or same_place(folder, masks):
             raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
     names = {name_key(path.stem): path.stem for path in list_images(persons)}
     names |= {path.stem: path.stem for path in list_images(persons)}  # two photos may differ in case only
@@ -170,12 +196,12 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
         )
         for pair in first
     ]
-    _check_outputs(jobs)
+    _check_outputs(jobs, report)
     return Plan(tuple(jobs), {**found.failed, **failed}, found.ignored)
 
 
 def _grouped(pairs: Sequence[Pair], names: dict[str, str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
-    """First photos, further photos by the name of their first, and error messages for those without a first photo."""
+    """Group pairs into first photos and further photos, by the name of the first; also returns error messages."""
     known = {pair.photo.stem: pair for pair in pairs}
     first: list[Pair] = []
     more: dict[str, list[Pair]] = {}
@@ -187,23 +213,31 @@ def _grouped(pairs: Sequence[Pair], names: dict[str, str]) -> tuple[list[Pair], 
         elif base not in known:
             failed[pair.photo.name] = f"The garment's first photo, {base}, cannot be used: fix that photo first."
         elif len(more.setdefault(base, [])) + 1 >= MOST_PHOTOS:
-            failed[pair.photo.name] = f"A garment can have at most {MOST_PHOTOS} photos: remove some of {base}."
+            failed[pair.photo.name] = f"A garment can have at most {MOST_PHOTOS} photos: remove some of {base}'s."
         else:
             more[base].append(pair)
     return first, more, failed
 
 
-def _check_outputs(jobs: Sequence[Job]) -> None:
-    """Raise UsageError if an output of a run would overwrite an input or another output."""
-    inputs = {_place(path) for job in jobs for photo in job.photos for path in photo}
-    taken: dict[str, Path] = {}
-    for path in (path for job in jobs for path in _outputs(job)):
-        place = _place(path)
-        if place in inputs:
-            raise UsageError(f"{path} would overwrite an input: choose another name for --out or --evidence.")
-        if place in taken:
-            raise UsageError(f"{path} would be written twice: choose another name for --out or --evidence.")
-        taken[place] = path
+def _check_outputs(jobs: Sequence[Job], report: Path | None) -> None:
+    """Raise UsageError if an output of a run would overwrite an input or another output, or is a folder of another."""
+    inputs = {place(path) for job in jobs for photo in job.photos for path in photo}
+    outputs = [("--out or --evidence", path) for job in jobs for path in _outputs(job)]
+    outputs += [] if report is None else [("--report", report)]
+    folders = {parent: path for _, path in outputs for parent in map(str, Path(place(path)).parents)}
+    taken: set[str] = set()
+    for option, path in outputs:
+        where = place(path)
+        if where in inputs:
+            raise UsageError(f"{path} would overwrite an input: choose another name for {option}.")
+        if where in taken:
+            raise UsageError(f"{path} would be written twice: choose another name for {option}.")
+        if where in folders:
+            raise UsageError(
+                f"{path} would be a file, but also the folder that contains {folders[where]}: choose another name for "
+                f"{option}."
+            )
+        taken.add(where)
 
 
 def _outputs(job: Job, candidates: bool = True, set_aside: bool = True) -> Iterator[Path]:
@@ -214,11 +248,6 @@ def _outputs(job: Job, candidates: bool = True, set_aside: bool = True) -> Itera
         yield job.grid
     if job.evidence is not None:
         yield job.evidence
-
-
-def _place(path: Path) -> str:
-    """The file that a path leads to, which is the same for every spelling of the path."""
-    return os.path.normcase(os.path.realpath(path))
 
 
 def _categories(given: str) -> CategoryOf:

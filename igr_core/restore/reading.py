@@ -22,10 +22,10 @@ def read_attention(
     reference_strength: float = 1.0,
     image_prompt_strength: float = 1.0,
 ) -> Readout:
-    """The attention that B restored garments, given as scaled latents (B, C, h, w), pay to their photos.
+    """Read the attention from B restored garments, given as scaled latents (B, C, h, w), to their photos.
 
-    Noise is added to the latents again, and the denoiser runs once at each of a few timesteps, which takes about as
-    long as the same number of steps without guidance.
+    Noise is added to the latents again, and the denoiser runs once at each of a few timesteps. This takes about as long
+    as the same number of steps without guidance.
     """
     count, _, height, width = latent.shape
     rows = range(count)

@@ -14,6 +14,7 @@ from transformers import CLIPVisionModelWithProjection
 from ..detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
 from ..detail.heads import chosen_readout
 from ..errors import IGRError
+from ..flatten.network import Flattener
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
 from ..model.detail_config import EvidenceConfig, ReadoutConfig
@@ -25,7 +26,7 @@ from ..model.pruning import Kept, prune
 from ..model.pruning_config import NEAR, Pruning
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
-from ..sampling.loop import Conditions, Progress, categories_of_photos, sample_latents
+from ..sampling.loop import Conditions, Progress, StartImages, categories_of_photos, sample_latents
 from ..sampling.presets import PAPER, Sampling
 from ..sampling.schedule import Seeds, ddim_timesteps, draw_noise
 from .background_removal import garment_alpha
@@ -67,6 +68,9 @@ class GarmentRestorer:
         self.image_encoder = image_encoder.eval() if image_encoder is not None else None
         self.pruning = pruning
         """Which reference tokens to keep."""
+        self.flattener: Flattener | None = None
+        """Network that lays garments out flat, for restorations that start from the photo's pixels; None to start from
+        noise."""
 
     @classmethod
     def from_bundle(
@@ -95,7 +99,7 @@ class GarmentRestorer:
         return cls(bundle.info, model, vae, encoder, pruning)
 
     def compile(self) -> None:
-        """Compile parts of the networks, at the first image of each size; only rounding and speed change.
+        """Compile parts of the networks when the first image of each size is restored; only rounding and speed change.
 
         Raises IGRError if torch.compile needs a compiler that is not installed.
         """
@@ -147,17 +151,25 @@ class GarmentRestorer:
         image_prompt_strength: float = 1.0,
         progress: Progress | None = None,
         photos: Sequence[tuple[int, ...]] | None = None,
+        conditions: Conditions | None = None,
+        start: StartImages | None = None,
     ) -> Tensor:
         """Restore the garments in B photos: (B, 3, H, W) in 0..1 at the view's size.
 
         `photos` lists the indices of each garment's photos if a garment appears in several; None means one garment per
-        photo. Garment i has the seed + i or, if there are several, its own `seed`. Raises IGRError for an unknown
-        category, a step count out of range, an unsupported size, a wrong number of seeds, or if `photos` does not list
-        every photo of the view exactly once.
+        photo. Garment i uses `seed + i` or, if `seed` is a sequence, `seed[i]`. `conditions`, the result of the method
+        `conditions` for the same view, can be reused for several seeds. Raises IGRError for an unknown category, a
+        step count out of range, an unsupported size, a wrong number of seeds, or if `photos` does not list every photo
+        of the view exactly once.
         """
         strengths = reference_strength, image_prompt_strength
-        latent, _ = self._sample(view, category, sampling, seed, strengths, progress, photos, None)
+        latent, _ = self._sample(view, category, sampling, seed, strengths, progress, photos, conditions, start)
         return self._decode(latent)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents (B, C, H / f, W / f) in float32 of images (B, 3, H, W) in 0..1."""
+        return encode_image(self.vae, images.to(self.device, self.dtype)).float()
 
     def restore_with_evidence(
         self,
@@ -202,7 +214,7 @@ class GarmentRestorer:
         ]
 
     def readout_config(self, latent_shape: tuple[int, int]) -> ReadoutConfig:
-        """The heads to read at a latent's (height, width), as chosen by detail.heads.chosen_readout.
+        """The heads to read for a latent of shape (height, width), as chosen by detail.heads.chosen_readout.
 
         Raises IGRError if the model has no GarmNet or lacks one of the heads, or if the size is too large.
         """
@@ -224,14 +236,17 @@ class GarmentRestorer:
         progress: Progress | None,
         photos: Sequence[tuple[int, ...]] | None,
         conditions: Conditions | None,
+        start: StartImages | None = None,
     ) -> tuple[Tensor, Conditions]:
         """The restored latents (B, C, h, w) in float32, and the conditions used to sample them."""
         shown, _, height, width = view.person.shape
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
-            raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
+            raise IGRError(f"photos must list every number below {shown} exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
         if not isinstance(seed, int) and len(seed) != count:
-            raise IGRError(f"There are {len(seed)} seeds for {count} garments: use one per garment.")
+            raise IGRError(
+                f"The number of seeds ({len(seed)}) differs from that of garments ({count}): use one per garment."
+            )
         categories = [category] * count if isinstance(category, str) else list(category)
         self.check(categories, count, sampling.steps, view)
         conditions = self.conditions(view, categories, photos) if conditions is None else conditions
@@ -246,6 +261,7 @@ class GarmentRestorer:
             reference_strength=strengths[0],
             image_prompt_strength=strengths[1],
             progress=progress,
+            start=start,
         )
         return latent, conditions
 
@@ -254,13 +270,14 @@ class GarmentRestorer:
         return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
 
     def check(self, categories: Sequence[str], count: int, steps: int, view: GarmentView) -> None:
-        """Raise IGRError as restore does for a category, a number of categories, a step count or a size."""
+        """Raise IGRError as restore does for an invalid category, number of categories, step count or size."""
         height, width = view.person.shape[-2:]
         for category in categories:
             check_category(category)
         if len(categories) != count:
             raise IGRError(
-                f"There are {len(categories)} categories for {count} garments: use one per garment, or one for all."
+                f"The number of categories ({len(categories)}) differs from that of garments ({count}): use one per "
+                "garment, or one for all."
             )
         ddim_timesteps(self.info.model.noise, steps)
         step = self.info.model.size_step

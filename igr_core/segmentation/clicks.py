@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..photo.view import Box
-from .sam2_prompt import Point, Prompt, prompt_from_mask
+from .sam2_prompt import Point, Prompt, check_drawn_box, prompt_from_mask
 from .strokes import Stroke
 
 MAX_POINTS = 50
@@ -63,17 +63,19 @@ class Clicks:
         """The prompt for a photo of size (width, height), with an optional rough mask (1, 1, H, W) and box.
 
         A drawn box takes precedence over `box`; a rough mask on its own is combined with its bounding box. Raises
-        IGRError if nothing is marked, if the marks belong to a photo of a different size, or if they are outside the
-        photo.
+        IGRError if nothing is marked, if the marks belong to a photo of a different size, if they are outside the
+        photo, or if the drawn box is too small to be meant in pixels.
         """
         self.check_size(size)
+        if self.box is not None:
+            check_drawn_box(self.box)
         asked = Prompt(self.positive, self.negative, self.box or box, rough)
         if not asked.positive and asked.box is None and asked.mask is None:
             raise IGRError(
                 "Nothing is marked in Garment Segment: click on the garment, drag a box around it, paint it, or "
                 "connect a rough mask."
             )
-        asked.check(size)
+        asked = asked.check(size)
         if rough is not None and not asked.positive and asked.box is None:
             return replace(asked, box=prompt_from_mask(rough).box)
         return asked

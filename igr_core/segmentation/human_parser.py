@@ -13,16 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
+from ..files import check_model_folder
 from ..json_text import read_json
 from ..ranges import Range
+from ..text import counted
 from .labels import KNOWN, LabelNames, garment_mask, known_labels
-from .model_folder import FolderLoader, load_folder, read_config
+from .model_folder import FolderLoader, count_weights, load_folder, read_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _SIDE, _MEAN, _SPREAD = Range(32, 2048), Range(-10, 10), Range(0.001, 10)
 """Ranges of the input's sides in pixels, and of the means and deviations of its channels."""
+_WHAT = "a human parser"
+"""Name of the model in error messages."""
 _NAMED_LABELS = 4
 """Maximum number of unknown labels that an error lists."""
 
@@ -64,7 +68,7 @@ class HumanParser:
         model, missing = load_folder(_loader(), folder, lambda model: _check_scores(model, takes, len(names.labels)))
         if missing:
             raise IGRError(
-                f"{folder} is missing {len(missing)} weights, such as {min(missing)}: copy the folder again."
+                f"{folder} is missing {counted(len(missing), 'weight')}, such as {min(missing)}: copy the folder again."
             )
         torch.nn.Module.to(model, device)
         return cls(model, names, takes)
@@ -95,10 +99,17 @@ class HumanParser:
         logits = self.model(pixel_values=(pixels - mean) / deviation).logits
         if not bool(torch.isfinite(logits).all()):
             raise IGRError(
-                "The parser's result contains NaN or infinite values: the weights or the photo are damaged; copy the "
-                "files again."
+                "The parser's result contains NaN or infinite values, so the weights or the photo are damaged: copy "
+                "the files again."
             )
         return logits
+
+
+def check_parser(folder: Path) -> None:
+    """Check the files of a parser's folder without reading its weights; raises IGRError as from_folder does."""
+    _read_labels(folder)
+    _read_input(folder)
+    count_weights(folder, _WHAT)
 
 
 def _loader() -> FolderLoader:
@@ -107,7 +118,7 @@ def _loader() -> FolderLoader:
     kind = AutoModelForSemanticSegmentation
     local = {"trust_remote_code": False}
     return FolderLoader(
-        "a human parser",
+        _WHAT,
         partial(AutoConfig.from_pretrained, **local),
         partial(kind.from_config, **local),
         partial(kind.from_pretrained, **local),
@@ -138,8 +149,7 @@ def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
 
 def _read_labels(folder: Path) -> LabelNames:
     """The known set of labels in a folder's config.json."""
-    if not folder.is_dir():
-        raise IGRError(f"{folder} does not exist: specify the folder of a human parser.")
+    check_model_folder(folder, _WHAT)
     config = read_config(folder)
     if not any(folder.glob("*.safetensors")):
         raise IGRError(

@@ -71,7 +71,7 @@ FASHN = LabelNames(
         "arms", "hands", "legs", "feet", "torso", "jewelry",
     ),
 )  # fmt: skip
-"""Labels of the model with this name, for which coats are tops."""
+"""Labels of the model with this name, which labels coats as tops."""
 
 KNOWN = (ATR, LIP, CIHP, FASHN)
 """Every supported set of labels."""

@@ -20,6 +20,7 @@ from ..errors import IGRError
 from ..files import check_decoded, open_tensors
 from ..json_text import read_json
 from ..ranges import Length, Range
+from ..text import counted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -102,12 +103,15 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
             empty = loader.build(config, attn_implementation=loader.attention).eval().float()
     except Exception as error:  # the errors of transformers and torch have no common type
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
-    needed, found = sum(one.numel() for one in empty.parameters()), _weights_in(folder, loader.what)
+    needed, found = sum(one.numel() for one in empty.parameters()), count_weights(folder, loader.what)
     if needed > found + _SLACK:
         raise IGRError(f"{folder} has {found:,} weights, but its config.json needs {needed:,}: {again}.")
     largest = _bytes_of_a_photo(folder, loader.what, lambda: trial(empty))
     if largest > _MAX_TENSOR:
-        raise IGRError(f"According to its config.json, {folder} needs {largest / 1e9:,.0f} GB for one photo: {again}.")
+        raise IGRError(
+            f"According to its config.json, {folder} needs a tensor of {largest / 1e9:,.0f} GB for one photo, more "
+            f"than the limit of {_MAX_TENSOR / 1e9:,.0f} GB; the file may be damaged: {again}."
+        )
     try:
         with _without_report():
             model, info = loader.load(
@@ -122,7 +126,8 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
     if unused := {name for name in info["unexpected_keys"] if not name.endswith(_COUNTERS)}:
         raise IGRError(
-            f"{folder} has {len(unused)} weights that its config.json does not use, such as {min(unused)}: {again}."
+            f"{folder} has {counted(len(unused), 'weight')} that its config.json does not use, such as {min(unused)}: "
+            f"{again}."
         )
     missing = set(info["missing_keys"])
     for name, value in model.state_dict().items():
@@ -132,7 +137,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
 
 
 def _with_named_outputs(config: Any) -> Any:
-    """A configuration whose models return named outputs, whatever the folder says."""
+    """A configuration whose models return named outputs, whatever the folder's config.json specifies."""
     config.return_dict = True
     for part in vars(config).values():
         if hasattr(part, "return_dict"):
@@ -144,7 +149,7 @@ def _with_named_outputs(config: Any) -> Any:
 def _without_report() -> Iterator[None]:
     """Keep transformers from logging a table of tensor names, and from drawing a progress bar in the user's terminal.
 
-    load_folder raises an error instead of the table.
+    load_folder raises an error instead of logging the table.
     """
     from transformers.utils import logging as reports
 
@@ -200,7 +205,7 @@ def _check_entries(path: Path, config: dict[str, Any]) -> None:
         key = name.rpartition(".")[2].partition("[")[0]
         if value and (key in _ELSEWHERE or _is_code(name, key) or (key == "model_type" and _is_timm(value))):
             raise IGRError(
-                f"{path} has {name}, so a part of the model is not in the folder: use a model that is complete without "
+                f"{path} has {name}, so part of the model is not in the folder: use a model that is complete without "
                 "downloads."
             )
         if isinstance(value, list):
@@ -210,7 +215,7 @@ def _check_entries(path: Path, config: dict[str, Any]) -> None:
             blocks += value if _DEPTH.search(key) else 0
     if blocks > _BLOCKS:
         raise IGRError(
-            f"{path} describes a model of {blocks:,.0f} blocks, more than the {_BLOCKS} supported: copy the model's "
+            f"{path} describes a model with {blocks:,.0f} blocks, more than the {_BLOCKS} supported: copy the model's "
             "whole folder again."
         )
 
@@ -247,8 +252,8 @@ def _check_index(path: Path) -> None:
             )
 
 
-def _weights_in(folder: Path, what: str) -> int:
-    """Number of weights in the folder's files, without reading them."""
+def count_weights(folder: Path, what: str) -> int:
+    """Number of weights in a folder's files, without reading them; raises IGRError for a damaged file."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:

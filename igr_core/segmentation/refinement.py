@@ -1,4 +1,4 @@
-"""Refine a parser's garment mask with SAM 2: the parser decides what belongs to the garment, and SAM 2 its edges."""
+"""Refine a parser's mask with SAM 2: the parser decides what belongs to the garment, and SAM 2 finds its edges."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import IGRError
-from ..files import open_tensors
+from ..files import check_model_file, open_tensors
 from ..foreign import explain_unreadable, kind_of
+from ..text import counted
 from .sam2_library import sam2_library
 
 if TYPE_CHECKING:
@@ -186,10 +187,7 @@ def read_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Check
 
 def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
     """Shapes and dtypes of the tensors by name."""
-    if path.is_dir():
-        raise IGRError(f"{path} is a folder: specify the .safetensors file in it.")
-    if not path.is_file():
-        raise IGRError(f"{path} does not exist: check the path, or put the file there.")
+    check_model_file(path, "SAM 2")
     try:
         if _starts_as_pickle(path):
             raise IGRError(f"{path} {_convert(path)}")
@@ -286,11 +284,14 @@ def _check_complete(checkpoint: Checkpoint, given: Shapes) -> None:
     wanted = {name: tuple(value.shape) for name, value in _model_on_meta(checkpoint).state_dict().items()}
     extra = sorted(source for name in given.keys() - wanted.keys() for source in checkpoint.sources[name])
     if extra:
-        raise IGRError(f"{path} has {_count(extra)} that {model} does not have, such as {extra[0]}: {REMEDY}.")
+        raise IGRError(
+            f"{path} has {counted(len(extra), 'tensor')} that {model} does not have, such as {extra[0]}: {REMEDY}."
+        )
     missing = sorted(wanted.keys() - given.keys())
     if missing:
         raise IGRError(
-            f"{path} is missing {_count(missing)} of {model}, such as {missing[0]}: download the file again."
+            f"{path} is missing {counted(len(missing), 'tensor')} of {model}, such as {missing[0]}: download the file "
+            "again."
         )
     for name, shape in sorted(wanted.items()):
         if given[name] != shape:
@@ -303,10 +304,6 @@ def _check_dtypes(checkpoint: Checkpoint, dtypes: dict[str, str]) -> None:
     for source in sorted({source for parts in checkpoint.sources.values() for source in parts}):
         if dtypes[source] not in _DTYPES:
             raise IGRError(f"{checkpoint.path} stores {source} as {dtypes[source]}: use a file in fp16 or fp32.")
-
-
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}"
 
 
 def _model_on_meta(checkpoint: Checkpoint) -> Sam2Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,8 +20,14 @@ PromptKind = Literal["box", "points", "both"]
 """What prompt_from_mask derives from a mask."""
 BOX_MARGIN = 0.02
 """Margin on each side of a mask's box, as a fraction of its width and height, because masks are often too tight."""
+LEAST_SIDE = 2
+"""Minimum width and height in pixels of a box that a person specifies; the numbers of a smaller box are probably
+fractions of the photo, or contain the box's width and height in place of a corner."""
 _POINTS_SIDE = 512
 """In larger masks, points are searched for on a grid with about this many cells along the longer side."""
+
+_BEFORE = 0.5
+"""Distance in pixels from the centre of the first pixel to the photo's left or top edge."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +43,25 @@ class Prompt:
     mask: Tensor | None = None
     """Rough mask (1, 1, H, W) in 0..1, the same size as the photo."""
 
-    def check(self, size: tuple[int, int]) -> None:
-        """Raise IGRError if the prompt is empty or outside a photo of size (width, height)."""
+    def check(self, size: tuple[int, int]) -> Prompt:
+        """Return the prompt for a photo of size (width, height), with positions at its edges moved onto its pixels.
+
+        Detectors measure from the pixels' corners, so their boxes may end at the photo's width and height. Raises
+        IGRError if the prompt is empty or outside the photo.
+        """
         width, height = size
         if not self.positive and self.box is None and self.mask is None:
             raise IGRError("The prompt is empty: add a positive point, a box or a mask.")
         for x, y in (*self.positive, *self.negative):
-            if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+            if not (-_BEFORE <= x <= width and -_BEFORE <= y <= height):
                 raise IGRError(
                     f"The point ({x:g}, {y:g}) is outside the {width}×{height} photo: place the point inside it."
                 )
-        if self.box is not None:
+        box = self.box and (*_moved(self.box[:2], size), *_moved(self.box[2:], size))
+        if self.box is not None and box is not None:
             left, top, right, bottom = self.box
-            if not (0 <= left < right <= width - 1 and 0 <= top < bottom <= height - 1):
+            near = -_BEFORE <= left and right <= width and -_BEFORE <= top and bottom <= height
+            if not (near and box[0] < box[2] and box[1] < box[3]):
                 corners = ", ".join(f"{side:g}" for side in self.box)
                 raise IGRError(
                     f"The box ({corners}) is empty or outside the {width}×{height} photo: draw the box again."
@@ -59,6 +71,20 @@ class Prompt:
                 f"The rough mask has shape {tuple(self.mask.shape)}: it must be the same size as the photo, "
                 f"(1, 1, {height}, {width})."
             )
+        positive, negative = (tuple(_moved(one, size) for one in points) for points in (self.positive, self.negative))
+        return replace(self, positive=positive, negative=negative, box=box)
+
+
+def check_drawn_box(box: Box) -> Box:
+    """Return a box that a person specified; raises IGRError if it is too small to be meant in pixels."""
+    left, top, right, bottom = box
+    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
+        corners = ", ".join(f"{side:g}" for side in box)
+        raise IGRError(
+            f"The box ({corners}) is less than {LEAST_SIDE} pixels wide or high: specify its left, top, right and "
+            "bottom in pixels of the photo."
+        )
+    return box
 
 
 def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
@@ -105,6 +131,12 @@ def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
         column, row = int(x), int(y)
         rest[..., max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = 0
     return tuple(points)
+
+
+def _moved(point: Point, size: tuple[int, int]) -> Point:
+    """A point, clamped to the centres of a photo's outermost pixels."""
+    x, y = (min(max(one, 0.0), side - 1.0) for one, side in zip(point, size, strict=True))
+    return (x, y)
 
 
 def _deepest(mask: Tensor) -> tuple[Point, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..ranges import Range, shown
-from .model_folder import FolderLoader, load_folder, read_config
-from .sam2_checkpoint import load_checkpoint
+from ..text import counted
+from .model_folder import FolderLoader, count_weights, load_folder, read_config
+from .sam2_checkpoint import load_checkpoint, read_checkpoint
 from .sam2_library import sam2_library
 from .sam2_prompt import Prompt
 
@@ -25,6 +27,8 @@ MASK_LOGIT = 10.0
 
 _SIDE = Range(32, 2048)
 """Width and height in pixels of the square that a model may see."""
+_WHAT = "SAM 2"
+"""Name of the model in error messages."""
 _MODEL_TYPES = ("sam2", "sam2_video")
 """Published folders contain the video model, of which Sam2Model loads the part that works on images."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
@@ -65,9 +69,7 @@ class Segmenter:
         folder = Path(folder)
         _check_folder(folder)
         kind = sam2_library().model
-        loader = FolderLoader(
-            "SAM 2", kind.config_class.from_pretrained, kind._from_config, kind.from_pretrained, "sdpa"
-        )
+        loader = FolderLoader(_WHAT, kind.config_class.from_pretrained, kind._from_config, kind.from_pretrained, "sdpa")
         model: Any
         model, missing = load_folder(loader, folder, _try)
         _check_complete(folder, model, missing)
@@ -106,7 +108,7 @@ class Segmenter:
         A pixel is 1 if its logit, resized bilinearly to the photo's size, is above 0. A score is the model's estimate
         of the intersection over union with the intended object. Raises IGRError as Prompt.check does, and for NaN.
         """
-        prompt.check(embedding.size)
+        prompt = prompt.check(embedding.size)
         width, height = embedding.size
         outputs = self.model(
             image_embeddings=list(embedding.features), **self._prompt_inputs(prompt, embedding.size)
@@ -134,6 +136,15 @@ class Segmenter:
             rough = F.interpolate(prompt.mask.float(), side, mode="bilinear", align_corners=False, antialias=True)
             tensors["input_masks"] = ((2 * rough - 1) * MASK_LOGIT).to(self.device)
         return tensors
+
+
+def check_segmenter(path: Path) -> None:
+    """Check the folder or file of a model without reading its weights; raises IGRError as Segmenter's methods do."""
+    if os.path.isdir(path):
+        _check_folder(path)
+        count_weights(path, _WHAT)
+    else:
+        read_checkpoint(path)
 
 
 def _check_folder(folder: Path) -> None:
@@ -172,5 +183,6 @@ def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:
         missing -= set(_TWINS)
     if missing:
         raise IGRError(
-            f"{folder} is missing {len(missing)} tensors of SAM 2, such as {min(missing)}: copy the folder again."
+            f"{folder} is missing {counted(len(missing), 'tensor')} of SAM 2, such as {min(missing)}: copy the folder "
+            "again."
         )

@@ -1,4 +1,4 @@
-"""Folders below another one are listed, and no name leads out of the folder it belongs to."""
+"""Folders below another folder are listed, and no name leads out of the folder that it belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.folders import folder_below, folders_below, lies_below, resolved
+from igr_core.folders import entries_of, folder_below, folders_below, lies_below, resolved
+from igr_core.storage import Folder
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -52,7 +53,7 @@ def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:
             folder_below(root, name, "masks")
 
 
-def test_a_root_that_is_a_link_itself_is_no_way_out(tmp_path: Path) -> None:
+def test_a_root_that_is_a_link_does_not_allow_leaving_it(tmp_path: Path) -> None:
     touch(tmp_path / "disk" / "photos", "a.png")
     (tmp_path / "input").symlink_to(tmp_path / "disk")
     assert folder_below(tmp_path / "input", "photos", "photos") == tmp_path / "input" / "photos"
@@ -68,3 +69,12 @@ def test_a_loop_of_links_is_a_path_of_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     assert resolved(tmp_path / "link") == tmp_path / "file"
+
+
+def test_entries_that_cannot_be_examined_are_listed_as_files(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "linked").symlink_to("inner")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken").symlink_to("gone")
+    expected = {"inner": True, "linked": True, "loop": False, "broken": False}
+    assert entries_of(tmp_path) == Folder(tmp_path).entries() == expected

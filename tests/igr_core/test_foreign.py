@@ -1,4 +1,4 @@
-"""Recognising other files from the tensor names that they really have."""
+"""Other types of files are recognised by the tensor names that they actually have."""
 
 from __future__ import annotations
 

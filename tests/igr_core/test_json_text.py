@@ -1,4 +1,4 @@
-"""JSON files that would take minutes to read, or that never end, are refused at once."""
+"""JSON files that would take minutes to read, or that never end, are rejected immediately."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(IGRError, match="config.json has 8,000,001 bytes, more than the 8,000,000 supported: copy it"):
+    with pytest.raises(IGRError, match="config.json is 8,000,001 bytes, more than the 8,000,000 supported: copy it"):
         read_json(path, "copy it again")
 
 

@@ -26,7 +26,7 @@ def test_importing_the_library_loads_no_heavy_library() -> None:
 
 
 @pytest.mark.parametrize("name", igr_core.__all__)
-def test_every_exported_name_is_there(name: str) -> None:
+def test_every_exported_name_exists(name: str) -> None:
     found = getattr(igr_core, name)
     if name == "PRESETS":  # not a class or a function
         assert found["paper"] == igr_core.Sampling()

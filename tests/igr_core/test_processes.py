@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+import uuid
+from pathlib import Path
+
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.processes import Processes, check_log_level, launched_processes
+from igr_core.processes import Processes, check_docstrings, import_failure, launched_processes
 
 LAUNCHED = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
@@ -43,9 +48,80 @@ def test_values_that_are_not_numbers_are_refused(name: str, value: str) -> None:
         launched_processes(LAUNCHED | {"RANK": "4"})
 
 
-def test_an_unknown_level_of_logging_is_refused_before_anything_is_imported() -> None:
-    for level in ("info", "WARNING"):
-        check_log_level({"ACCELERATE_LOG_LEVEL": level})
-    check_log_level({})
-    with pytest.raises(IGRError, match="ACCELERATE_LOG_LEVEL is 'loud' in the environment: set it to INFO or WARNING"):
-        check_log_level({"ACCELERATE_LOG_LEVEL": "loud"})
+def imported(tmp_path: Path, text: str) -> Exception:
+    """The error that importing a module with this text raises."""
+    name = f"library_{uuid.uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            importlib.import_module(name)
+    return caught.value
+
+
+READING = """
+import os
+def number(name):
+    return int({"LIBRARY_WAIT": "x"}[name])
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        'raise ValueError("set LIBRARY_WAIT to a number")',
+        'wait = number("LIBRARY_WAIT")',
+        'environ = "LIBRARY_WAIT"; one = "OTHER"\nwait = number(environ)',
+        'try:\n    number("LIBRARY_WAIT")\nexcept ValueError as error:\n    raise RuntimeError("lazy") from error',
+    ],
+    ids=["the error names it", "the line names it", "the file reads it", "an error in place of another"],
+)
+def test_a_library_that_a_variable_keeps_from_loading_is_named_with_it(tmp_path: Path, last: str) -> None:
+    error = imported(tmp_path, READING % last)
+    environment = {"LIBRARY_WAIT": "x", "LIBRARY_WAITING": "y", "PATH": "/bin", "os": "z"}
+    found = import_failure(error, environment)
+    assert found is not None
+    sentence = r"library_\w+ cannot be imported while LIBRARY_WAIT is 'x' in the environment: correct it or unset it\."
+    assert re.fullmatch(sentence, str(found))
+    assert import_failure(error, {"PATH": "/bin"}) is None  # it is not set
+
+
+def test_other_errors_are_not_blamed_on_the_environment(tmp_path: Path) -> None:
+    environment = {"LIBRARY_WAIT": "x"}
+    missing = imported(tmp_path, "LIBRARY_WAIT = 'LIBRARY_WAIT'\nimport nothing_of_this_name")
+    assert import_failure(missing, environment) is None
+    with pytest.raises(ValueError, match="LIBRARY_WAIT") as caught:
+        raise ValueError("LIBRARY_WAIT")
+    assert import_failure(caught.value, environment) is None
+
+
+PREFIXED = """
+import os
+found = {name: value for name, value in os.environ.items() if name.startswith(__name__.upper() + "_")}
+for value in found.values():
+    float(value)
+"""
+
+
+def test_a_variable_that_a_library_reads_by_its_prefix_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As tqdm reads TQDM_MININTERVAL."""
+    (tmp_path / "gauge.py").write_text(PREFIXED + "# environ: PATH\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    environment = {"GAUGE_WIDTH": "80", "GAUGE_WAIT": "abc", "OTHER": "abc", "PATH": "/bin"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="abc") as caught:
+        importlib.import_module("gauge")
+    found = import_failure(caught.value, environment)
+    assert (
+        str(found) == "gauge cannot be imported while GAUGE_WAIT is 'abc' in the environment: correct it or unset it."
+    )
+
+
+def test_python_without_docstrings_is_refused() -> None:
+    check_docstrings(1)
+    with pytest.raises(IGRError, match="runs without docstrings, .*: unset PYTHONOPTIMIZE, and omit the option -OO"):
+        check_docstrings(2)

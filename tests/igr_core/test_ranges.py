@@ -30,11 +30,11 @@ class Settings(Ranged):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"share": 1.01}, r"config.share is 1.01: give a number from 0 to 1\."),
+        ({"share": 1.01}, r"config.share is 1.01: use a number from 0 to 1\."),
         ({"share": NAN}, "config.share is nan"),
         ({"share": -INFINITE}, "config.share is -inf"),
         ({"share": 10**400}, "config.share is 1000"),
-        ({"above": 0}, r"config.above is 0.0: give a number above 0 and at most 1\."),
+        ({"above": 0}, r"config.above is 0.0: use a number above 0 and at most 1\."),
         ({"sides": [1, 10]}, r"config.sides\[1\] is 10"),
         ({"sides": [1, 10**5000]}, r"config.sides\[1\] is a number with thousands of digits"),
         ({"some": []}, "config.some has 0 entries: it must have 1 to 2"),
@@ -53,11 +53,11 @@ def test_values_outside_are_named(data: dict[str, Any], words: str):
 
 @pytest.mark.parametrize(("high", "told"), [(0.9999999, "0.9999999"), (0.5, "0.5"), (1e6, "1,000,000"), (1, "1")])
 def test_limits_are_not_rounded(high: float, told: str):
-    with pytest.raises(IGRError, match=rf"x is 10000000000.0: give a number from 0 to {told}\.$"):
+    with pytest.raises(IGRError, match=rf"x is 10000000000.0: use a number from 0 to {told}\.$"):
         Range(0, high).check(1e10, "x")
 
 
-def test_values_at_the_ends_are_taken():
+def test_values_at_the_ends_of_a_range_are_accepted():
     ends = {"share": 0, "above": 1, "sides": [1, 9], "some": [9, 1], "named": {"a": 1}}
     assert from_json(Settings, ends) == Settings(0.0, 1.0, (1, 9), (9, 1), {"a": 1})
     assert from_json(Settings, {"above": None}).above is None

@@ -7,7 +7,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from igr_core.outputs import CannotWrite
-from igr_core.storage import Folder, absolute, read_location
+from igr_core.storage import Folder, absolute, local_path, read_location
 
 
 @pytest.fixture(params=["local", "url"])
@@ -58,6 +58,23 @@ def test_a_file_url_is_a_local_path(tmp_path: Path) -> None:
     Folder(f"file://{tmp_path}/a").write("b.txt", b"1")
     assert (tmp_path / "a" / "b.txt").read_bytes() == read_location(f"file://{tmp_path}/a/b.txt") == b"1"
     assert absolute(f"file://{tmp_path}/a") == f"{tmp_path}/a" and absolute("s3://shop/a") == "s3://shop/a"
+
+
+def test_a_file_url_may_be_encoded_and_name_this_machine(tmp_path: Path) -> None:
+    for name in ("a ü.txt", "b%20c.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert read_location(f"file://{tmp_path}/a%20%C3%BC.txt") == "a ü.txt".encode()
+    assert read_location(f"file://localhost{tmp_path}/a%20ü.txt") == "a ü.txt".encode()
+    assert read_location(f"file://{tmp_path}/b%20c.txt") == b"b%20c.txt"
+    assert read_location(f"file://{tmp_path}/b%2520c.txt") == b"b%20c.txt"
+    assert str(local_path(f"{tmp_path}/a%20b")) == f"{tmp_path}/a%20b"  # not a URL
+
+
+@pytest.mark.parametrize("url", ["zip://a.jpg::/shop/a.zip", "zip://photos::https://shop/a.zip"])
+def test_a_url_within_another_is_refused_with_a_remedy(url: str) -> None:
+    for read in (read_location, Folder):
+        with pytest.raises(IGRError, match=rf"{url} cannot be opened, because it is a URL within another: unpack"):
+            read(url)
 
 
 @pytest.mark.parametrize(("call", "kind"), [("read", IGRError), ("write", CannotWrite), ("remove", CannotWrite)])

@@ -1,4 +1,4 @@
-"""Text from files is harmless where it is shown: on terminals, as HTML, in HTTP headers."""
+"""Text from files is harmless wherever it is shown: on terminals, in HTML and in HTTP headers."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.model.bundle import Bundle
-from igr_core.text import as_cell, from_cell, is_decoded, one_line, plain, without_markup
+from igr_core.text import as_cell, counted, decode_table, from_cell, is_decoded, one_line, plain, without_markup
 from tests.support.cli_kit import invoke
 from tests.support.models.tiny import INFO, save_bundle, stub_parts
 
@@ -51,7 +51,7 @@ def test_names_with_undecoded_bytes_are_recognised() -> None:
     assert is_decoded("платье.png") and is_decoded("") and not is_decoded("caf\udce9.png")
 
 
-def test_tags_are_no_tags() -> None:
+def test_tags_are_escaped() -> None:
     assert without_markup("<svg onload=alert(2)>.png") == "‹svg onload=alert(2)›.png"
 
 
@@ -94,3 +94,30 @@ def test_what_a_spreadsheet_would_compute_is_text_in_a_table(text: str) -> None:
     assert not as_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
     assert from_cell(as_cell(text)) == text
     assert as_cell("anna.jpg") == "anna.jpg"
+
+
+def test_a_number_is_followed_by_the_right_form_of_its_noun() -> None:
+    assert [counted(number, "photo") for number in (0, 1, 2000)] == ["0 photos", "1 photo", "2,000 photos"]
+    assert counted(1, "category", "categories") == "1 category" and counted(2, "mass", "masses") == "2 masses"
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("a,b\n", ","),
+        ("a;b\n", ";"),
+        ("a\tb\n", "\t"),
+        ('B;"x,y,z";A\n', ";"),
+        ('a,b,"x;y;z;u"\n', ","),
+        ("c;d;e,f\n", ";"),
+        ('"x,\ny,z";a;b\n', ";"),
+        ("", ","),
+    ],
+)
+def test_the_separator_of_a_table_is_the_one_that_yields_its_columns(text: str, separator: str) -> None:
+    assert decode_table(text.encode(), {"a", "b"}) == (text, separator, 0)
+
+
+def test_the_separator_that_the_first_line_names_is_used() -> None:
+    assert decode_table(b'\xef\xbb\xbf"Sep=|"\r\na|b\r\n', {"a"}) == ("a|b\r\n", "|", 1)
+    assert decode_table(b"sep=;x\n", {"a"}).skipped == 0

@@ -1,1 +1,1 @@
-"""What image files cost to decode, and how unusual ones are read."""
+"""Limit the cost of decoding image files, and interpret unusual ones."""

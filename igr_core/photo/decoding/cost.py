@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -11,14 +12,23 @@ from typing import BinaryIO
 from ...errors import IGRError
 
 MOST_BLOCKS = 100_000
-"""Maximum number of blocks of a PNG, JPEG or GIF, which Pillow reads one by one; a PNG of 64 megapixels has 25,000."""
+"""Maximum number of blocks of a PNG, JPEG, GIF or TIFF, which Pillow reads one by one; a PNG of 64 megapixels has
+25,000."""
 MOST_SCANS = 64
 """Maximum number of scans of a progressive JPEG, each of which decodes the whole image again; encoders write about
 10."""
 LONGEST_HEADER = 4096
 """Maximum length in bytes of the header of a PPM, including comments, which Pillow reads byte by byte."""
 LONGEST_TEXT = 4_000_000
-"""Maximum size in bytes of a PPM that contains its numbers as text, which Pillow parses in Python."""
+"""Maximum size in bytes of a PPM that stores its numbers as text, which Pillow parses in Python."""
+
+MOST_PAGES = 64
+"""Maximum number of pages of a TIFF that are read, to count their blocks or to find one that is not a thumbnail."""
+MOST_RUN_LENGTH_PIXELS = 4_000_000
+"""Maximum number of pixels of a BMP in run-length encoding, which Pillow decodes in Python."""
+_RUN_LENGTHS = (1, 2)
+_OFFSETS = (273, 324)
+"""TIFF tags that contain the offsets of an image's strips or tiles."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
@@ -89,7 +99,7 @@ def _gif(file: BinaryIO) -> str:
         if not inside:
             if size != b"!":
                 return ""
-            file.seek(1, io.SEEK_CUR)  # the kind of extension
+            file.seek(1, io.SEEK_CUR)  # the type of the extension
             inside = True
         elif not size:
             return ""
@@ -109,10 +119,47 @@ def _ppm(file: BinaryIO) -> str:
     return ""
 
 
+def _tiff(file: BinaryIO) -> str:
+    """Count the strips and tiles of the first pages, in the 32-bit layout or the 64-bit one (BigTIFF)."""
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = int.from_bytes(head[2:4], "little" if order == "<" else "big") == 43
+    number, count, entry = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
+    size, width = struct.calcsize(order + count), struct.calcsize(order + entry)
+    try:
+        (place,) = struct.unpack_from(order + number, head, 8 if big else 4)
+        for _ in range(MOST_PAGES):
+            if place == 0:
+                break
+            file.seek(place)
+            (entries,) = struct.unpack(order + count, file.read(size))
+            if entries > MOST_BLOCKS:
+                return f"more than {MOST_BLOCKS:,} tags"
+            table = file.read(entries * width)
+            for tag, _, blocks, _ in struct.iter_unpack(order + entry, table):
+                if tag in _OFFSETS and blocks > MOST_BLOCKS:
+                    return f"more than {MOST_BLOCKS:,} strips"
+            (place,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
+    except (struct.error, OSError, OverflowError):  # a damaged file, which the decoder reports
+        return ""
+    return ""
+
+
+def _bmp(file: BinaryIO) -> str:
+    """Limit the size of run-length encoded images."""
+    head = file.read(34)
+    width, height = (int.from_bytes(head[at : at + 4], "little", signed=True) for at in (18, 22))
+    if int.from_bytes(head[30:34], "little") in _RUN_LENGTHS and abs(width * height) > MOST_RUN_LENGTH_PIXELS:
+        return f"more than {MOST_RUN_LENGTH_PIXELS // 1_000_000} megapixels in run-length encoding"
+    return ""
+
+
 _CHECKS: dict[bytes, Callable[[BinaryIO], str]] = {
     _PNG: _png,
     b"\xff\xd8\xff": _jpeg,
     b"GIF8": _gif,
+    b"BM": _bmp,
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
     **{b"P%d" % number: _ppm for number in range(1, 7)},
 }
-"""A check for each type of file, by its first bytes; it returns what is wrong, or an empty string."""
+"""A check for each type of file, by the file's first bytes; it returns the problem, or an empty string."""

@@ -12,10 +12,10 @@ _WHITE_IS_ZERO, _SIGNED = 0, 2
 
 
 def deep_tiff(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
-    """A decoded TIFF with 0 for black and the full range of 16 bits; other than grey and deep images are unchanged.
+    """A decoded TIFF with 0 for black and the full 16-bit range; images other than deep grey ones are unchanged.
 
-    `tags` are those of the file. Images that are stored inverted (WhiteIsZero), in fewer than 16 bits, or as signed
-    numbers are converted. Values of 32 bits keep their range, because it is not known.
+    `tags` are the file's TIFF tags. Images that are stored inverted (WhiteIsZero), in fewer than 16 bits, or as signed
+    numbers are converted. 32-bit values keep their range, because it is unknown.
     """
     bits, kind = _first(tags, ExifTags.Base.BitsPerSample, 16), _first(tags, ExifTags.Base.SampleFormat, 1)
     inverted = _first(tags, ExifTags.Base.PhotometricInterpretation, 1) == _WHITE_IS_ZERO

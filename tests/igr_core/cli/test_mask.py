@@ -118,9 +118,13 @@ def test_wrong_commands_are_reported_before_anything_starts(
     assert "--not '3;4' is not valid" in wrong("--point", "3,4", "--not", "3;4")
     assert "--box '1,2,3' is not valid: use LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
     assert "There are 51 points: use at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
-    assert "The point (60, 4) is outside the 60×90 photo" in wrong("--point", "60,4")
+    assert "The point (61, 4) is outside the 60×90 photo" in wrong("--point", "61,4")
     assert "The point (-1, 4) is outside" in wrong("--point", "3,4", "--not", "-1,4")
-    assert "The box (10, 20, 10, 80) is empty or outside" in wrong("--box", "10,20,10,80")
+    assert "The box (10, 20, 70, 80) is empty or outside" in wrong("--box", "10,20,70,80")
+    for given in ("10,20,10,80", "0.31,0.27,0.80,0.74"):
+        assert "is less than 2 pixels wide or high: specify its left, top" in wrong("--box", given)
+    for given in ("31%,27%,80%,74%", "x:1,y:2,w:30,h:40"):
+        assert f"--box {given!r} is not valid" in wrong("--box", given)
     marked = ("--point", "3,4")
     assert "none.png does not exist" in wrong(*marked, on=tmp_path / "none.png")
     assert "is a folder: specify an image file" in wrong(*marked, on=person.parent)
@@ -130,7 +134,12 @@ def test_wrong_commands_are_reported_before_anything_starts(
     assert "use the extension .png" in wrong(*marked, to=tmp_path / "mask.txt")
     assert "--out" in (said := wrong(*marked, to=person)) and "overwrite an input" in said
     assert "--overlay" in (said := wrong("--rough", rough, "--overlay", rough)) and "overwrite an input" in said
+    hidden = tmp_path / "gone" / ".."  # through a folder that does not exist
+    assert "overwrite an input" in wrong("--rough", rough, to=rough.parent / "gone" / ".." / rough.name)
+    assert "overwrite an input" in wrong("--rough", rough, "--overlay", hidden / "photos" / person.name)
     assert "choose different names" in wrong(*marked, "--overlay", out)
+    assert "choose different names" in wrong(*marked, "--overlay", hidden / "mask.png")
+    assert "also the folder that contains the other" in wrong(*marked, "--overlay", out / "shown.png")
     assert mask(person, out, folder, *marked, "--candidate", "worst").exit_code == 2
     if not torch.cuda.is_available():
         fails(

@@ -70,7 +70,11 @@ def test_the_included_one_is_used_if_only_a_category_is_named(
 ) -> None:
     out = tmp_path / "mask.png"
     monkeypatch.setattr(mask_by_category, "INCLUDED_PARSER", tmp_path / "none")
-    fails(mask(person, out, "--category", "upper"), 2, "none does not exist: use --parser with a human parser")
+    fails(
+        mask(person, out, "--category", "upper"),
+        2,
+        "none does not exist: use --parser with the folder of a human parser",
+    )
     monkeypatch.setattr(mask_by_category, "INCLUDED_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()

@@ -1,4 +1,4 @@
-"""Every mistake on the command line is reported in one sentence before long work starts (DESIGN 9)."""
+"""Every mistake on the command line is reported in one sentence before any long computation (DESIGN 9)."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, stub
     fails(restore(photo, mask, tmp_path, stub), 2, "specify the file to write")
     fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "use the extension .png")
     fails(restore(photo, mask, tmp_path / "out.jpg", stub, "--transparent"), 2, "does not support transparency")
-    fails(restore(photo, mask, out, stub, "--size", "50x60"), 2, "multiples of 16", "the nearest is 64x64")
+    fails(restore(photo, mask, out, stub, "--size", "50x60"), 2, "multiples of 16", "the nearest is 64x80")
     fails(restore(photo, mask, out, stub, "--size", "big"), 2, "such as 768x1024")
     for more in (("--steps", 0), ("--steps", 9999), ("--guidance", 0.5), ("--seed", -1), ("--view", "side")):
         assert restore(photo, mask, out, stub, *more).exit_code == 2
@@ -79,7 +79,7 @@ def test_files_that_are_not_category_files(tmp_path: Path, stub: Path, content: 
 def test_the_folder_of_photos_is_no_folder_of_masks(tmp_path: Path, stub: Path):
     write_pair(tmp_path, "anna.png")
     result = restore(tmp_path / "photos", tmp_path / "photos", tmp_path / "out", stub)
-    fails(result, 2, "--mask is the folder of photos", "itself: put the masks into a folder of their own")
+    fails(result, 2, "--mask is the photo folder", "itself: put the masks into a separate folder")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
@@ -127,7 +127,7 @@ def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
     for path, words in (
         (foreign, ("is not an IGR bundle", "a plain diffusion UNet")),
         (newer, ("bundle format 99", "update IGR")),
-        (wrong, ("The image_encoder of", "does not match its config: unexpected", "and 13 more; use an intact bundle")),
+        (wrong, ("The image_encoder in", "does not match its config: unexpected", "and 13 more; use an intact bundle")),
     ):
         result = restore(photo, mask, tmp_path / "out" / "anna.png", path)
         fails(result, 1, f"{path}", *words)

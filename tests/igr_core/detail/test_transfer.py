@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from igr_core.detail.evidence import Evidence
 from igr_core.detail.flow import Flow
-from igr_core.detail.transfer import SourcePhoto, Transfer, transfer_details
+from igr_core.detail.transfer import Transfer, transfer_details
+from igr_core.detail.warping import SourcePhoto
 from igr_core.errors import IGRError
 from igr_core.photo.view import Placement
 

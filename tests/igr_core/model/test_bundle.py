@@ -146,7 +146,7 @@ def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
     bundle = Bundle.open(saved)
     saved.unlink()
     bundle.check_fit(conv_in(5), "garmnet")
-    with pytest.raises(IGRError, match="garmnet of .*tiny.safetensors does not match its config: conv_in.weight is"):
+    with pytest.raises(IGRError, match="garmnet in .*tiny.safetensors does not match its config: conv_in.weight is"):
         bundle.check_fit(conv_in(4), "garmnet")
     with pytest.raises(IGRError, match="has no vae"):
         bundle.check_fit(conv_in(4), "vae")
@@ -154,7 +154,7 @@ def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
         bundle.load_into(conv_in(5), "garmnet")
 
 
-def test_weights_that_are_no_numbers_are_named(saved: Path):
+def test_weights_that_are_not_numbers_are_named(saved: Path):
     def corrupt(tensors: dict) -> dict:
         tensors["garmnet.conv_in.weight"][0, 0, 0, 0] = torch.nan
         return tensors
@@ -168,7 +168,7 @@ def test_weights_that_are_no_numbers_are_named(saved: Path):
 
 
 @pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16])
-def test_every_precision_is_read_and_looked_at(saved: Path, kind: torch.dtype):
+def test_every_precision_is_read_and_checked(saved: Path, kind: torch.dtype):
     def store(tensors: dict) -> dict:
         return {**tensors, "denoiser.conv_in.weight": tensors["denoiser.conv_in.weight"].to(kind)}
 
@@ -189,7 +189,7 @@ def test_tensor_names_that_only_the_nodes_read_are_reported(saved: Path):
     bundle = Bundle.open(rewrite(saved, change_tensors=rename))
     with pytest.raises(
         IGRError,
-        match="denoiser of .* uses Stable Diffusion's original tensor names.*export the bundle with diffusers'",
+        match="denoiser in .* uses Stable Diffusion's original tensor names.*export the bundle with diffusers'",
     ):
         bundle.check_fit(conv_in(4), "denoiser")
 
@@ -197,7 +197,7 @@ def test_tensor_names_that_only_the_nodes_read_are_reported(saved: Path):
 def test_fill_checks_every_part_before_it_loads_one(saved: Path):
     bundle, garmnet = Bundle.open(saved), conv_in(5)
     before = garmnet.conv_in.weight.clone()
-    with pytest.raises(IGRError, match="The denoiser of .* does not match"):
+    with pytest.raises(IGRError, match="The denoiser in .* does not match"):
         bundle.fill({"garmnet": garmnet, "denoiser": conv_in(5)})
     assert torch.equal(garmnet.conv_in.weight, before)
     denoiser = conv_in(4)
@@ -208,7 +208,8 @@ def test_fill_checks_every_part_before_it_loads_one(saved: Path):
 
 def test_missing_file_and_folder(tmp_path: Path):
     opening_fails(tmp_path / "none.safetensors", "does not exist")
-    opening_fails(tmp_path, "does not exist")
+    opening_fails(tmp_path, "is a folder: specify the .safetensors file")
+    opening_fails(Path(os.devnull), "is not a file: choose a .safetensors file")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 9, 1000, -1])
@@ -270,7 +271,7 @@ def test_newer_format(saved: Path):
         (lambda data: data | {"training": nested(100)}, "nested more than 64 levels deep"),
     ],
 )
-def test_header_that_does_not_make_sense(saved: Path, change, word: str):
+def test_headers_with_invalid_entries(saved: Path, change, word: str):
     opening_fails(rewrite(saved, change), word)
 
 
@@ -283,7 +284,7 @@ def test_header_that_is_not_json(saved: Path):
 @pytest.mark.parametrize(
     ("text", "words"), [("[" * 10**6, "nested too deeply"), ("1" * 5000, "a number with thousands of digits")]
 )
-def test_header_that_no_parser_takes(saved: Path, text: str, words: str):
+def test_headers_that_no_parser_accepts(saved: Path, text: str, words: str):
     _, tensors = header(saved)
     save_file({key: value.clone() for key, value in tensors.items()}, saved, metadata={METADATA_KEY: text})
     opening_fails(saved, words)
@@ -303,7 +304,7 @@ def test_config_larger_than_its_weights_is_reported_before_networks_are_built(sa
         ),
     )
     bundle = Bundle.open(saved)
-    with pytest.raises(IGRError, match=r"denoiser of .* has [\d,]+ weights, but its config needs at least 2[\d,]+:"):
+    with pytest.raises(IGRError, match=r"denoiser in .* has [\d,]+ weights, but its config needs at least 2[\d,]+:"):
         bundle.check_sizes()
 
 

@@ -1,4 +1,4 @@
-"""The key of a bundle, and numbers in its header that JSON does not have."""
+"""The key that identifies a bundle, and numbers in its header that are not valid JSON."""
 
 import dataclasses
 from pathlib import Path

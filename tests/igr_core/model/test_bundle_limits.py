@@ -1,4 +1,5 @@
-"""Headers and tensors of bundles that would take minutes to read, or that torch cannot read, are refused at once."""
+"""Headers and tensors of bundles that would take minutes to read, or that torch cannot read, are rejected
+immediately."""
 
 import dataclasses
 import json
@@ -13,7 +14,7 @@ from igr_core.model.bundle import MAX_HEADER, MAX_TENSORS, METADATA_KEY, Bundle,
 from tests.support.models.tiny import INFO, stub_parts
 
 BYTES_OF_8 = {"F4": 4, "F6_E2M3": 6, "F8_E8M0": 8, "C64": 64}
-"""Bytes of 8 numbers of types that safetensors knows and torch does not, or that are no weights."""
+"""Bytes of 8 numbers, for types that safetensors supports but torch does not, or that are not used for weights."""
 
 
 def changed(path: Path, change) -> Path:

@@ -60,7 +60,7 @@ def test_mistakes_name_the_field(kind, data, words):
         (lambda: ModelConfig(garmnet=UNetConfig()), "one mask channel"),
         (lambda: ModelConfig(garmnet=UNetConfig(in_channels=5, layers_per_block=1)), "denoiser's structure"),
         (lambda: ModelConfig(native_size=(700, 1024)), "multiples of 64"),
-        (lambda: ModelConfig(native_size=(0, 1024)), r"native_size\[0\] is 0: give a number from 1 to 2,048"),
+        (lambda: ModelConfig(native_size=(0, 1024)), r"native_size\[0\] is 0: use a number from 1 to 2,048"),
         (lambda: ModelConfig(category_wording={"upper": "a"}), "upper, lower, full, empty"),
     ],
 )

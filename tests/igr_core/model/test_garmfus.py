@@ -148,14 +148,15 @@ def test_level_shape_follows_the_unet_down() -> None:
     assert [level_shape(n, (32, 24)) for n in (768, 192, 48)] == [(32, 24), (16, 12), (8, 6)]
     assert level_shape(6 * 5, (12, 9)) == (6, 5)
     with pytest.raises(
-        IGRError, match="has 100 tokens, which match no level of a latent of 24×32 cells: remove what resizes"
+        IGRError, match="has 100 tokens, which match no level of a latent of 24×32 cells: remove whatever resizes"
     ):
         level_shape(100, (32, 24))
 
 
 @pytest.mark.parametrize("source", [(0, 1), (-1, -1), (1, -1, 0)])
 def test_every_branch_gives_the_same_and_reaches_every_weight(source: tuple[int, ...]) -> None:
-    """Sharded training: the conditions' weights have a gradient, zero where no row has the condition."""
+    """For sharded training, all weights of the conditions have a gradient, which is zero if no row has the
+    condition."""
     conditions = torch.randn(2, 3, 1, requires_grad=True)
     rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
 

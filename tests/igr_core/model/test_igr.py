@@ -136,7 +136,7 @@ def test_watched_blocks_record_their_queries_and_keys(model: IGR, inputs: dict) 
     assert shapes == [([0], (1, 48, 32), (1, 96, 32)), ([2], (1, 48, 32), (1, 48, 32))]
 
 
-def test_an_attention_of_ones_own_reaches_every_layer(model: IGR, inputs: dict) -> None:
+def test_a_custom_attention_reaches_every_layer(model: IGR, inputs: dict) -> None:
     """A replacement for `attend` is used, and restoring the original gives the same bits again."""
     calls = 0
 

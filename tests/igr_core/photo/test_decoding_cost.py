@@ -1,4 +1,4 @@
-"""Small files that would take minutes to open are rejected at once, and unusual but sound ones are read."""
+"""Small files that would take minutes to open are rejected immediately, and unusual but valid files are read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,26 @@ def ppm(comment: int = 0, numbers: int = 0) -> bytes:
     return b"P2 #" + b"a" * comment + b"\n64 96 255 " + b"7 " * (64 * 96) + b" " * numbers
 
 
+def tiff(strips: int, big: bool = False) -> bytes:
+    """A TIFF whose header says that it has this many strips."""
+    data, width = bytearray(saved("TIFF", big_tiff=big)), 8 if big else 4
+    place = data.find((273).to_bytes(2, "little"), 16)
+    data[place + 4 : place + 4 + width] = strips.to_bytes(width, "little")
+    return bytes(data)
+
+
+def bmp(side: int, compression: int) -> bytes:
+    """The header of a BMP."""
+    data = bytearray(saved("BMP"))
+    for at, value in ((18, side), (22, side), (30, compression)):
+        data[at : at + 4] = value.to_bytes(4, "little")
+    return bytes(data)
+
+
 COSTLY = {
+    "run-length encoding": (bmp(2001, 2), "more than 4 megapixels in run-length encoding"),
+    "strips": (tiff(MOST_BLOCKS + 1), "more than 100,000 strips"),
+    "strips of a BigTIFF": (tiff(MOST_BLOCKS + 1, big=True), "more than 100,000 strips"),
     "scans": (scans(MOST_SCANS), "more than 64 scans"),
     "chunks": (with_chunks(MOST_BLOCKS), "more than 100,000 chunks"),
     "segments": (with_segments(MOST_BLOCKS), "more than 100,000 segments"),
@@ -90,6 +109,11 @@ def test_files_that_take_minutes_to_open_are_rejected(kind: str, read, tmp_path:
         with_segments(1000),
         with_blocks(1000),
         ppm(comment=2000),
+        tiff(1),
+        saved("BMP"),
+        saved("BMP")[:20],
+        tiff(1, big=True),
+        saved("TIFF")[:12],
         saved("JPEG", progressive=True)[:400],
         saved("GIF")[:12],
         b"\xff\xd8\xff",

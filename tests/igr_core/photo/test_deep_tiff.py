@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from igr_core.photo.image_files import image_size
 from igr_core.photo.images import load_mask, load_photo
@@ -71,3 +71,30 @@ def test_the_size_in_the_header_is_that_of_the_upright_image(suffix: str, orient
     photo = load_photo(path)
     assert image_size(path, "a") == (photo.shape[-1], photo.shape[-2])
     assert photo.shape[-2:] == ((HEIGHT, WIDTH) if orientation < 5 else (WIDTH, HEIGHT))
+
+
+def test_thumbnails_in_front_of_the_photo_are_skipped(tmp_path: Path) -> None:
+    small, photo = Image.new("L", (WIDTH, HEIGHT), 200), Image.new("L", (2 * WIDTH, 2 * HEIGHT), 30)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[254] = 1
+    with TiffImagePlugin.AppendingTiffWriter(tmp_path / "a.tif", True) as file:
+        small.save(file, "TIFF", tiffinfo=tags)
+        file.newFrame()
+        photo.save(file, "TIFF")
+    assert image_size(tmp_path / "a.tif", "a.tif") == photo.size
+    assert load_photo(tmp_path / "a.tif").unique().tolist() == pytest.approx([30 / 255])
+    small.save(tmp_path / "b.tif", tiffinfo=tags)
+    assert load_photo(tmp_path / "b.tif").unique().tolist() == pytest.approx([200 / 255])
+
+
+def test_thousands_of_odd_tags_cause_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    odd = [(40_000 + number, 4, 2**31, 0) for number in range(2000)]
+    data = bytearray(tiff(tmp_path / "a.tif", bytes(WIDTH * HEIGHT), 8).read_bytes())
+    (count,) = struct.unpack_from("<H", data, 8)
+    table = [struct.unpack_from("<HHII", data, 10 + 12 * number) for number in range(count)]
+    start = 8 + 2 + 12 * (count + len(odd)) + 4
+    table = [(tag, kind, number, start if tag == 273 else value) for tag, kind, number, value in table] + odd
+    head = b"II*\0" + struct.pack("<IH", 8, len(table)) + b"".join(struct.pack("<HHII", *one) for one in table)
+    (tmp_path / "a.tif").write_bytes(head + bytes(4) + bytes(WIDTH * HEIGHT))
+    assert load_photo(tmp_path / "a.tif").shape == (1, 3, HEIGHT, WIDTH)
+    assert not recwarn.list

@@ -33,14 +33,14 @@ def test_seeds_outside_the_region_reach_nothing() -> None:
     assert not flood(border(region), region).any()
 
 
-def test_a_corner_is_no_way_through() -> None:
+def test_the_fill_does_not_pass_through_corners() -> None:
     region = torch.eye(4, dtype=torch.bool)[None, None]
     seed = torch.zeros_like(region)
     seed[..., 0, 0] = True
     assert torch.equal(flood(seed, region), seed)
 
 
-def test_a_long_winding_way_is_followed_to_its_end() -> None:
+def test_a_long_winding_path_is_followed_to_its_end() -> None:
     region = torch.ones(1, 1, 33, 33, dtype=torch.bool)
     region[..., 1::4, :-1] = False
     region[..., 3::4, 1:] = False

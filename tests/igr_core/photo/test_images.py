@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin, TiffImagePlugin
 
 from igr_core.errors import IGRError
 from igr_core.photo import image_files
 from igr_core.photo.image_files import MAX_PIXELS, decode_image
-from igr_core.photo.images import load_mask, load_photo, photo_of_image, save_image
+from igr_core.photo.images import load_mask, load_photo, load_photo_and_mask, photo_of_image, save_image
 from igr_core.photo.mask_files import DEEP_MODES, mask_of_image
 from tests.support.image_files import premultiplied
 
@@ -55,6 +55,42 @@ def test_transparent_photo_is_flattened_on_white(tmp_path: Path):
     inside = torch.from_numpy(block() > 0)
     assert torch.equal(photo[0][:, inside], as_tensor(rgb()).permute(2, 0, 1)[:, inside])
     assert (photo[0][:, ~inside] == 1).all()
+
+
+@pytest.mark.parametrize(("wider", "refused"), [(0, True), (1, True), (12, False)])
+@pytest.mark.parametrize("opacity", [0, 1])
+def test_a_photo_whose_garment_is_transparent_is_refused(tmp_path: Path, wider: int, refused: bool, opacity: int):
+    mask = np.zeros((96, 72), np.uint8)
+    mask[30 - wider : 60 + wider, 20 - wider : 50 + wider] = 255
+    alpha = np.full_like(mask, 255)
+    alpha[30:60, 20:50] = opacity
+    photo = write(tmp_path / "a.png", Image.fromarray(np.dstack([np.full((96, 72, 3), 90, np.uint8), alpha])))
+    cover = write(tmp_path / "m.png", Image.fromarray(mask))
+    if refused:
+        with pytest.raises(IGRError, match=r"a.png is transparent where its mask is white.*use the original photo"):
+            load_photo_and_mask(photo, cover)
+    else:
+        assert load_photo_and_mask(photo, cover)[0].shape == (1, 3, 96, 72)
+
+
+def test_a_bmp_with_an_unused_fourth_byte_is_opaque():
+    out = io.BytesIO()
+    Image.fromarray(np.dstack([rgb(), np.zeros_like(block())])).save(out, "BMP")
+    data = bytearray(out.getvalue())
+    image = decode_image(bytes(data), "a.bmp")
+    assert image.mode == "RGB" and np.array_equal(np.asarray(image), rgb())
+
+
+def test_a_truncated_photo_is_damaged_even_if_another_package_lets_pillow_fill_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    noise = np.random.default_rng(0).integers(0, 256, (128, 96, 3), dtype=np.uint8)
+    path = write(tmp_path / "a.jpg", Image.fromarray(noise))
+    path.write_bytes(path.read_bytes()[:6000])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(IGRError, match="a.jpg is truncated or damaged"):
+        load_photo(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES  # which belongs to the other package
 
 
 MODES = {mode for mode, _ in TiffImagePlugin.OPEN_INFO.values()} | {"HSV", "I;16N", "La", "PA", "RGBa"}
@@ -187,7 +223,7 @@ def test_transparent_parts_of_a_grey_mask_count_as_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("load", [load_photo, load_mask])
-def test_files_that_are_no_usable_image(tmp_path: Path, load):
+def test_files_that_are_not_usable_images(tmp_path: Path, load):
     def fails(path: Path, *words: str):
         with pytest.raises(IGRError) as caught:
             load(path)

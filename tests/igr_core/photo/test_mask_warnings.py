@@ -46,12 +46,16 @@ def test_gaps_in_a_row_do_not_make_a_garment_narrow():
         (painted((140, 180, 160, 210)), ["covers 0.5% of the photo", "crop the photo"]),
         (painted((150, 200, 151, 201)), ["covers less than 0.1% of the photo"]),
         (painted((10, 10, 290, 390)), ["covers 88.7% of the photo", "invert it"]),
-        (painted((0, 250, 150, 400)), ["touches the bottom and left edge", "use a photo that shows the whole"]),
-        (painted((100, 0, 200, 150)), ["touches the top edge"]),
+        (
+            painted((0, 250, 150, 400)),
+            ["touches the bottom and left edges of the photo", "use a photo that shows the whole"],
+        ),
+        (painted((100, 0, 200, 150)), ["touches the top edge of the photo"]),
+        (painted((0, 0, 300, 150)), ["touches the top, left and right edges of the photo"]),
         (painted(GARMENT, (220, 100, 260, 250)), ["has 2 separate pieces", "erase those"]),
         (painted(GARMENT, (280, 380, 283, 383)), ["specks far from the garment", "keep only the largest piece"]),
         (painted(GARMENT) / 2 + painted((100, 100, 200, 175)) / 2, ["even grey over 4", "label map", "garment white"]),
-        (painted((140, 50, 165, 350)), ["narrow for its height", "a photo from the front"]),
+        (painted((140, 50, 165, 350)), ["narrow for its height", "a photo taken from the front"]),
     ],
 )
 def test_each_fault_gets_one_sentence_with_the_remedy(mask, words):
@@ -105,7 +109,7 @@ def test_people_who_stand_sideways_are_distinguished_from_those_who_do_not(categ
     assert turned >= 8 and facing <= 3
 
 
-def test_the_category_makes_it_surer():
+def test_the_category_makes_the_warning_more_certain():
     mask = painted((120, 100, 165, 250))
     assert mask_warnings(mask, "upper") and not mask_warnings(mask, "full") and not mask_warnings(mask)
 

@@ -82,3 +82,10 @@ def test_pieces_of_a_large_image_are_reported_to_a_coarse_cell():
     assert all(abs(side - exact) <= 10 for side, exact in zip(box, (101, 100, 301, 400), strict=True))
     mask[..., 400:600, 101:301] = 1
     assert len(mask_pieces(mask > 0.5)) == 1
+
+
+def test_feathering_that_removes_a_mask_is_refused():
+    mask = torch.zeros(1, 1, 90, 60)
+    mask[..., 30:50, 20:40] = 1
+    with pytest.raises(IGRError, match="feather = 40 removes all of the mask: choose a value closer to 0"):
+        mend_mask(mask, feather=40)

@@ -1,4 +1,4 @@
-"""CSV files that later runs extend: they are read back as written, and no other file is taken for one."""
+"""CSV files that later runs extend: they are read back as written, and other files are not mistaken for them."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.restore.csv_lines import read_lines, write_lines
+from igr_core.outputs import CannotWrite
+from igr_core.restore.csv_lines import append_line, read_lines, write_lines
 
 COLUMNS = ("name", "notes")
 
@@ -22,6 +23,19 @@ def test_lines_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     write_lines(path, COLUMNS, lines)
     assert read(path) == lines and list(read(path)) == sorted(names)
     assert [file.name for file in path.parent.iterdir()] == ["all.csv"]
+
+
+def test_an_appended_line_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    write_lines(path, COLUMNS, {"b": {"name": "b", "notes": "first"}})
+    for name, notes in (("=a", "new"), ("b", "second, last")):
+        append_line(path, COLUMNS, {"name": name, "notes": notes})
+    assert read(path) == {"b": {"name": "b", "notes": "second, last"}, "=a": {"name": "=a", "notes": "new"}}
+
+
+def test_a_file_that_cannot_be_extended_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match=r"gone.all\.csv cannot be written \(No such file"):
+        append_line(tmp_path / "gone" / "all.csv", COLUMNS, {"name": "a", "notes": ""})
 
 
 def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from igr_core.detail.transfer import Transfer, source_photos, transfer_details
+from igr_core.detail.transfer import Transfer, transfer_details
+from igr_core.detail.warping import source_photos
 from igr_core.included import INCLUDED_BUNDLE
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import GarmentView, make_view
@@ -49,7 +50,8 @@ def test_an_all_white_photo_leaves_no_trace(restorer: GarmentRestorer) -> None:
 
 @pytest.mark.parametrize("wrong", ["another person", "another colour"])
 def test_the_wrong_photo_leaves_almost_no_trace(restorer: GarmentRestorer, wrong: str) -> None:
-    """Positions found in one photo, pixels of another: somebody else's, or of a garment that is blue instead of red."""
+    """Positions are found in one photo, but pixels come from another: of somebody else, or of a garment that is blue
+    instead of red."""
     photo, mask = example("full")
     own = view_of(restorer, photo, mask)
     other = view_of(restorer, *(example("upper") if wrong == "another person" else (photo.flip(1), mask)))

@@ -62,7 +62,7 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     found = pair_by_name(photos, masks, one_category("upper"))
     assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and found.ignored == ("d.mp4",)
     assert list(found.failed) == ["bert.CR2", "carl.psd"]
-    assert found.failed["carl.psd"] == "Images of the type .psd are not supported: save the photo as a PNG or JPEG."
+    assert found.failed["carl.psd"] == ".psd images are not supported: save the photo as a PNG or JPEG."
     (photos / "anna.png").unlink()
     assert not pair_by_name(photos, masks, one_category("upper")).pairs
 
@@ -94,8 +94,8 @@ def test_a_folder_without_images_is_reported(tmp_path: Path) -> None:
 
 
 def test_categories_by_full_name_by_stem_and_with_spaces(tmp_path: Path) -> None:
-    of = read_categories(table(tmp_path, "note,name,category\nx, anna.jpg , lower\ny,anna,full\nz,bert\n"))
-    assert of(Path("anna.jpg")) == "lower" and of(Path("anna.png")) == "full"
+    of = read_categories(table(tmp_path, "note,name,category\nx, anna.jpg , lower\ny,carl,full\nz,bert\n"))
+    assert of(Path("anna.jpg")) == "lower" and of(Path("carl.png")) == "full"
     with pytest.raises(IGRError, match="line bert.png: Unknown category ''"):
         of(Path("bert.png"))
 
@@ -105,6 +105,8 @@ def test_files_that_are_not_category_files(tmp_path: Path) -> None:
         one_category("shoes")
     with pytest.raises(IGRError, match="must be name,category"):
         read_categories(table(tmp_path, "anna,upper\n"))
+    with pytest.raises(IGRError, match=r"category\.csv has several columns named category: keep one of them"):
+        read_categories(table(tmp_path, "name,category,Category\nanna,upper,full\n"))
     with pytest.raises(IGRError, match="none.csv does not exist: specify a CSV file"):
         read_categories(tmp_path / "none.csv")
 
@@ -117,8 +119,11 @@ def test_files_that_are_not_category_files(tmp_path: Path) -> None:
         b"\xef\xbb\xbfname, category\nanna, upper\nbert, FULL\n",
         "name;category\nanna;upper\nbert;full\n".encode("utf-16"),
         b"category,name\nupper,anna,and,more\nfull,bert\n",
+        b'name;"colour, size, price, and more";category\nanna;red;upper\nbert;blue;full\n',
+        b"sep=;\r\nname;category\r\nanna;upper\r\nbert;full\r\n",
+        b'"sep=|"\nname|category\nanna|upper\nbert|full\n',
     ],
-    ids=["semicolons", "tabs", "blanks", "UTF-16", "another order"],
+    ids=["semicolons", "tabs", "blanks", "UTF-16", "another order", "commas in a title", "Excel's", "quoted"],
 )
 def test_tables_as_spreadsheets_save_them(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "category.csv").write_bytes(data)
@@ -133,7 +138,7 @@ def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+def test_a_pipe_is_not_accepted_as_a_table(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "category.csv")
     with pytest.raises(IGRError, match="category.csv is not a file: specify a CSV file"):
         read_categories(tmp_path / "category.csv")
@@ -144,7 +149,7 @@ def test_a_mask_of_an_unsupported_type_is_named(tmp_path: Path) -> None:
     masks = touch(tmp_path / "masks", "Anna.psd", "bert.png", "carl.txt")
     found = pair_by_name(photos, masks, one_category("upper"))
     assert found.failed == {
-        "anna.jpg": "The mask Anna.psd is of a type that is not supported: save it as anna.png.",
+        "anna.jpg": "The mask Anna.psd has an unsupported file type: save it as anna.png.",
         "carl.jpg": f"The photo has no mask: put carl.png into {masks}.",
     }
 
@@ -154,14 +159,14 @@ def test_a_name_that_is_listed_twice_is_refused_with_its_line(tmp_path: Path) ->
         path = table(tmp_path, f"name,category\nok,upper\nbert,upper\n{second}\n")
         with pytest.raises(IGRError, match="category.csv, line 4 lists ok a second time: remove one of the lines"):
             read_categories(path)
-    of = read_categories(table(tmp_path, "name,category\nok,upper\n,\n,\nok.png,lower\n"))
-    assert of(Path("ok.jpg")) == "upper" and of(Path("ok.png")) == "lower"
+    of = read_categories(table(tmp_path, "name,category\nok,upper\n,\n,\n"))
+    assert of(Path("ok.jpg")) == "upper"
 
 
 def test_similar_names_with_different_categories_are_not_guessed(tmp_path: Path) -> None:
     of = read_categories(table(tmp_path, "name,category\nanna,upper\nAnna,lower\nbert,full\nBert,full\n"))
     assert of(Path("Anna.png")) == "lower" and of(Path("BERT.png")) == "full"
-    with pytest.raises(IGRError, match="several categories for names like ANNA.png: add its exact name"):
+    with pytest.raises(IGRError, match="several categories for names like ANNA.png: add the photo's exact name"):
         of(Path("ANNA.png"))
 
 
@@ -175,3 +180,37 @@ def test_images_of_a_folder_are_its_own_sorted_and_never_hidden(tmp_path: Path) 
     folder = touch(tmp_path / "a", "b.PNG", "a.webp", ".c.png", "notes.txt")
     touch(folder / "inner", "d.png")
     assert list_images(folder) == [folder / "a.webp", folder / "b.PNG"]
+
+
+def test_a_loop_of_links_is_listed_with_the_others(tmp_path: Path) -> None:
+    photos, masks = touch(tmp_path / "photos", "anna.png"), touch(tmp_path / "masks", "anna.png")
+    (photos / "loop.png").symlink_to("loop.png")
+    (masks / "other.png").symlink_to("other.png")
+    found = pair_by_name(photos, masks, one_category("upper"))
+    assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and list(found.failed) == ["loop.png"]
+
+
+def test_two_lines_that_give_one_photo_different_categories_are_refused(tmp_path: Path) -> None:
+    of = read_categories(table(tmp_path, "name,category\nanna,upper\nanna.jpg,lower\nbert,full\nbert.jpg,full\n"))
+    sentence = r"two categories for anna\.jpg, in the lines anna\.jpg and anna: remove one of the lines"
+    with pytest.raises(IGRError, match=sentence):
+        of(Path("anna.jpg"))
+    with pytest.raises(IGRError, match="several categories for names like ANNA.JPG: add the photo's exact name"):
+        of(Path("ANNA.JPG"))
+    assert of(Path("anna.png")) == "upper" and of(Path("bert.jpg")) == "full"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("anna", "anna__2"), ("anna.jpg", "anna__3"), ("Anna", "anna__2.png"), ("anna__2", "anna")]
+)
+def test_two_photos_of_a_garment_with_different_categories_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    path = table(tmp_path, f"name,category\n{first},upper\n{second},lower\n")
+    with pytest.raises(IGRError, match=f"the category upper for {first}, but lower for {second}, another photo of its"):
+        read_categories(path)
+    of = read_categories(table(tmp_path, f"name,category\n{first},upper\n{second},upper\nbert__2,full\nanna__1,full\n"))
+    assert of(Path(f"{Path(second).stem}.png")) == "upper" and of(Path("bert__2.jpg")) == "full"
+
+
+def test_lines_are_counted_from_the_first_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(IGRError, match=r"category\.csv, line 4 lists anna a second time"):
+        read_categories(table(tmp_path, "sep=;\nname;category\nanna;upper\nanna;upper\n"))

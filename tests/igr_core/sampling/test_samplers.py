@@ -10,7 +10,7 @@ import torch
 
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
-from igr_core.sampling.loop import sample_latents
+from igr_core.sampling.loop import StartImages, sample_latents
 from igr_core.sampling.presets import PRESETS, Preset, Sampler, Sampling, chosen
 from igr_core.sampling.samplers import plan_steps
 from igr_core.sampling.schedule import alphas_cumprod, ddim_timesteps, draw_noise, is_guided
@@ -117,3 +117,52 @@ def test_presets_can_be_changed_one_setting_at_a_time() -> None:
 def test_settings_out_of_range_are_named(changes: list, words: str) -> None:
     with pytest.raises(IGRError, match=words):
         chosen("standard", *changes)
+
+
+def test_the_largest_seed_of_a_batch_is_followed_by_zero() -> None:
+    batch = draw_noise(SHAPE, 2**64 - 1)
+    assert torch.equal(batch, torch.cat([draw_noise((1, *SHAPE[1:]), seed) for seed in (2**64 - 1, 0)]))
+    assert torch.equal(draw_noise(SHAPE, 2**64 + 5), draw_noise(SHAPE, 5))
+
+
+@pytest.mark.parametrize("sampler", get_args(Sampler))
+def test_cells_to_keep_end_as_they_began(sampler: Sampler) -> None:
+    model, conditions = conditions_and_model()
+    clean, keep = draw_noise(SHAPE, 5), torch.zeros(2, 1, *SHAPE[2:])
+    keep[..., :3] = 1
+    found = sample_latents(
+        model, draw_noise(SHAPE, 1), conditions, Sampling(4, sampler=sampler), start=StartImages(clean, keep, 0.5)
+    )
+    torch.testing.assert_close(found[..., :3], clean[..., :3], atol=2e-2, rtol=0)
+    assert (found[..., 3:] - clean[..., 3:]).abs().mean() > 0.05
+
+
+def test_starting_from_images_takes_the_given_number_of_steps() -> None:
+    model, conditions = conditions_and_model()
+    seen: list[tuple[int, int]] = []
+    sample_latents(
+        model,
+        draw_noise(SHAPE, 1),
+        conditions,
+        Sampling(4),
+        start=StartImages(draw_noise(SHAPE, 5), torch.zeros(2, 1, *SHAPE[2:]), 0.5),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_less_noise_stays_closer_to_the_images() -> None:
+    model, conditions = conditions_and_model()
+    clean, keep = draw_noise(SHAPE, 5), torch.zeros(2, 1, *SHAPE[2:])
+    apart = []
+    for denoise in (0.1, 0.5, 1.0):
+        start = StartImages(clean, keep, denoise)
+        found = sample_latents(model, draw_noise(SHAPE, 1), conditions, Sampling(4), start=start)
+        apart.append(float((found - clean).abs().mean()))
+    assert apart == sorted(apart) and apart[0] < 0.7 * apart[2]
+
+
+@pytest.mark.parametrize("denoise", [0.0, -0.5, 1.5, float("nan")])
+def test_a_denoise_out_of_range_is_refused(denoise: float) -> None:
+    with pytest.raises(IGRError, match="denoise is"):
+        StartImages(torch.zeros(SHAPE), torch.zeros(2, 1, 8, 6), denoise)

@@ -28,7 +28,7 @@ def test_one_candidate_is_chosen(candidates: Tensor, which: Choice, number: int)
 
 
 @pytest.mark.parametrize(("other", "number"), [(0.86, 2), (0.84, 1)])
-def test_of_scores_that_hardly_differ_the_larger_mask_is_best(candidates: Tensor, other: float, number: int) -> None:
+def test_among_similar_scores_the_larger_mask_is_best(candidates: Tensor, other: float, number: int) -> None:
     scores = torch.tensor([0.88, 0.9, other, 0.95])
     assert torch.equal(choose(candidates, scores), candidates[number : number + 1])
 

@@ -47,6 +47,11 @@ def test_all_marks_become_the_prompt() -> None:
     assert Clicks(positive=((1.0, 1.0),)).prompt(SIZE, box=(1.0, 1.0, 5.0, 5.0)).box == (1.0, 1.0, 5.0, 5.0)
 
 
+def test_marks_on_the_edge_of_the_photo_are_moved_onto_its_pixels() -> None:
+    asked = parse_clicks('{"positive": [[60, 79.4]], "box": [0, 0, 60, 80]}').prompt(SIZE)
+    assert asked.positive == ((59.0, 79.0),) and asked.box == (0.0, 0.0, 59.0, 79.0)
+
+
 def test_an_empty_text_marks_nothing() -> None:
     assert parse_clicks(" \n") == Clicks()
     for nothing in (Clicks(), Clicks(negative=((1.0, 1.0),))):
@@ -62,7 +67,7 @@ def test_fifty_points_are_taken_and_one_more_is_not() -> None:
         parse_clicks(json.dumps({"positive": points, "negative": [[1, 1]]}))
 
 
-def test_a_swapped_photo_is_noticed() -> None:
+def test_a_swapped_photo_is_detected() -> None:
     clicks = Clicks(positive=((50.0, 70.0),), size=SIZE)
     clicks.prompt(SIZE)
     with pytest.raises(IGRError, match="60×80 photo, but this one is 80×60: clear"):
@@ -86,3 +91,10 @@ def test_the_result_is_described_with_the_chosen_mask() -> None:
     told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])
     assert told == ("scores 0.50 (10.0% of the photo), 0.25 (50.0% of the photo, used), 0.10 (0.0% of the photo)")
     assert "taken" not in describe(masks, torch.ones(3), masks.amax(0, keepdim=True))
+
+
+@pytest.mark.parametrize("box", [(0.31, 0.27, 0.8, 0.74), (5.0, 5.0, 6.9, 30.0), (30.0, 5.0, 10.0, 30.0)])
+def test_a_drawn_box_that_is_too_small_for_pixels_is_refused(box: tuple[float, float, float, float]) -> None:
+    with pytest.raises(IGRError, match="is less than 2 pixels wide or high: specify its left, top, right and bottom"):
+        Clicks(box=box).prompt(SIZE)
+    assert Clicks(box=(5.0, 5.0, 7.0, 7.0)).prompt(SIZE).box == (5.0, 5.0, 7.0, 7.0)

@@ -82,6 +82,6 @@ def test_marks_on_a_photo(data: st.DataObject) -> None:
     ["[" * 100_000, '{"positive": [[' + "9" * 5000 + ", 1]]}", '{"box": [1e999, 0, 1, 1]}', '{"size": [NaN, 4]}', "\0"],
     ids=["nested", "5,000 digits", "infinite", "NaN", "no text"],
 )
-def test_marks_that_no_number_holds(text: str) -> None:
+def test_marks_that_exceed_the_range_of_numbers(text: str) -> None:
     with pytest.raises(IGRError, match="The points are not valid|The entry .* of the points is not valid"):
         parse_clicks(text)

@@ -139,6 +139,8 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
         assert "\n" not in str(caught.value)
 
     refused(tmp_path / "nowhere", "nowhere does not exist")
+    (tmp_path / "file").touch()
+    refused(tmp_path / "file", "file is a file: specify the folder of a human parser")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "config.json does not exist: copy the model's whole folder")
     pickled = saved(tmp_path / "pickled")
@@ -150,7 +152,7 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
     odd = saved(tmp_path / "odd", size={"shortest_edge": 64})
     refused(odd, "preprocessor_config.json is not valid")
     small = saved(tmp_path / "small", size=8)
-    refused(small, "preprocessor_config.json: size is 8: give a number from 32 to 2,048")
+    refused(small, "preprocessor_config.json: size is 8: use a number from 32 to 2,048")
     refused(saved(tmp_path / "large", size=8000), "size is 8000")
     garbled = saved(tmp_path / "garbled")
     (garbled / "config.json").write_text("{")
@@ -171,7 +173,7 @@ def test_another_kind_of_model_and_missing_weights_are_refused(tmp_path: Path):
     weights = load_file(folder / "model.safetensors")
     del weights["decode_head.classifier.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(IGRError, match="parser is missing 1 weights, such as decode_head.classifier.weight"):
+    with pytest.raises(IGRError, match="parser is missing 1 weight, such as decode_head.classifier.weight"):
         HumanParser.from_folder(folder)
 
 

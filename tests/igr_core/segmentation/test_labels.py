@@ -83,7 +83,7 @@ def test_a_coat_over_a_top_is_one_upper_garment(names: LabelNames):
     assert rows_of(garment_mask(laid(names, ("coat", slice(10, 30))), names, "full")[0]) == set(range(10, 30))
 
 
-def test_skirt_over_trousers_is_one_lower_garment_and_belts_are_none():
+def test_skirt_over_trousers_is_one_lower_garment_and_belts_are_not_garments():
     labels = laid(ATR, ("belt", slice(30, 33)), ("skirt", slice(33, 50)), ("pants", slice(50, 80)))
     assert rows_of(garment_mask(labels, ATR, "lower")[0]) == set(range(33, 80))
 
@@ -95,7 +95,7 @@ def test_a_crop_top_that_was_called_a_dress_is_found_by_its_category():
     assert set(range(20, 40)) <= {int(row) for row in garment_mask(labels, ATR, "upper")[0][0, 0].any(1).nonzero()}
 
 
-def test_strays_alone_are_no_garment():
+def test_stray_pixels_alone_are_not_a_garment():
     labels = laid(ATR)
     labels[0, 50, 3:6] = ATR.labels.index("skirt")
     for category in ("lower", "full", "auto"):

@@ -37,14 +37,14 @@ def refused(folder: Path, words: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"depths": [10**6, 1, 1, 1]}, r"depths\[0\] is 1000000: give a number from 0 to 256"),
+        ({"depths": [10**6, 1, 1, 1]}, r"depths\[0\] is 1000000: use a number from 0 to 256"),
         ({"num_encoder_blocks": -1}, "num_encoder_blocks is -1"),
         ({"hidden_sizes": [10**9, 8, 16, 16]}, r"hidden_sizes\[0\] is 1000000000"),
         ({"hidden_sizes": [8, 8, 16, 65536]}, "weights, but its config.json needs"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
         ({"id2label": {"hat": "hat"}}, "id2label keys that are not integers"),
         ({"strides": [0, 2, 2, 2]}, "cannot be loaded as a human parser"),
-        ({"depths": [60, 60, 60, 60]}, "describes a model of 244 blocks, more than the 128 supported"),
+        ({"depths": [60, 60, 60, 60]}, "describes a model with 244 blocks, more than the 128 supported"),
         ({"hidden_sizes": [8] * 257}, "hidden_sizes has 257 entries"),
         ({"auxiliary_num_convs": 10**6}, "auxiliary_num_convs is 1000000"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
@@ -65,7 +65,7 @@ def test_models_that_take_long_to_build_are_refused_before_that(
 ) -> None:
     monkeypatch.setattr(human_parser, "load_folder", lambda *_: pytest.fail("the model was built"))
     change_config(parser, num_encoder_blocks=stages, depths=[256] * stages, **{name: [1] * stages for name in STAGES})
-    refused(parser, r"describes a model of [0-9,]+ blocks")
+    refused(parser, r"describes a model with [0-9,]+ blocks")
 
 
 ONLINE = {
@@ -83,13 +83,13 @@ ONLINE = {
 
 
 @pytest.mark.parametrize("case", ONLINE)
-def test_configs_with_parts_from_elsewhere_are_refused_without_looking_online(
+def test_configs_with_external_parts_are_rejected_without_network_access(
     case: str, parser: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *words, **_: asked.append(words))
     change_config(parser, **ONLINE[case])
-    refused(parser, "so a part of the model is not in the folder: use a model that is complete")
+    refused(parser, "so part of the model is not in the folder: use a model that is complete")
     assert not asked
 
 
@@ -106,7 +106,7 @@ def test_weights_that_the_config_does_not_use_are_named(
     change_config(parser, sr_ratios=[8, 4, 2, 1])
     weights = load_file(parser / "model.safetensors")
     save_file({**weights, "\x1b[31mred": torch.zeros(1)}, parser / "model.safetensors", metadata={"format": "pt"})
-    refused(parser, "has 1 weights that its config.json does not use")
+    refused(parser, "has 1 weight that its config.json does not use")
     save_file({**weights, "old.position_ids": torch.zeros(1)}, parser / "model.safetensors", metadata={"format": "pt"})
     assert HumanParser.from_folder(parser).names == ATR
     assert "\x1b" not in capfd.readouterr().err and "LOAD REPORT" not in caplog.text
@@ -116,7 +116,7 @@ def test_models_that_would_take_gigabytes_for_a_photo_are_refused(parser: Path) 
     """Attention over 1,024 x 1,024 tokens of a photo that is not downscaled."""
     change_config(parser, strides=[1, 1, 1, 1], sr_ratios=[8, 4, 2, 1])
     (parser / "preprocessor_config.json").write_text(json.dumps({"size": 512}))
-    refused(parser, "needs [0-9,]+ GB for one photo")
+    refused(parser, "needs a tensor of [0-9,]+ GB for one photo, more than the limit of 4 GB")
 
 
 @pytest.mark.parametrize("shard", ["pytorch_model.bin", "../model.safetensors", "/tmp/model.safetensors", None])

@@ -1,4 +1,5 @@
-"""Refining a parser's mask: the segmenter decides the edges, the parser what belongs to the garment."""
+"""Refining a parser's mask: the segmenter determines the edges, and the parser determines what belongs to the
+garment."""
 
 from collections.abc import Callable, Sequence
 
@@ -59,7 +60,7 @@ SHIRT = area(90, 60, 210, 200)
 NOTHING = torch.zeros(1, 1, HEIGHT, WIDTH)
 
 
-def test_edges_are_the_segmenters() -> None:
+def test_edges_come_from_the_segmenter() -> None:
     done = refine_mask(ragged(DRESS), Fake(DRESS))
     assert torch.equal(done.mask, DRESS) and 0.9 < done.found < 1
     wide = area(74, 54, 226, 366)
@@ -102,7 +103,7 @@ def test_the_candidate_that_agrees_best_counts_whatever_its_score() -> None:
 
 
 @pytest.mark.parametrize("answer", [NOTHING, area(5, 5, 60, 40)], ids=["nothing", "something else"])
-def test_an_answer_beside_it_leaves_the_parsers_mask(answer: Tensor) -> None:
+def test_a_result_outside_the_parsers_mask_leaves_it_unchanged(answer: Tensor) -> None:
     fake = Fake(answer)
     done = refine_mask(SHIRT, fake)
     assert torch.equal(done.mask, SHIRT) and done.found == 0 and len(fake.prompts) == ROUNDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -139,7 +140,7 @@ def test_a_segmenter_from_a_file(tmp_path: Path) -> None:
     assert not segmenter.model.training
 
 
-# What is refused -------------------------------------------------------------------------------------------------
+# Rejected files --------------------------------------------------------------------------------------------------
 
 
 def test_incomplete_files(tmp_path: Path) -> None:
@@ -204,7 +205,8 @@ def write_names(path: Path, *names: str) -> Path:
 
 def test_files_that_are_not_sam2(tmp_path: Path, original: Path) -> None:
     refused(tmp_path / "none.safetensors", "does not exist: check the path")
-    refused(tmp_path, "is a folder: specify the .safetensors file in it")
+    refused(tmp_path, "is a folder: specify the .safetensors file")
+    refused(Path(os.devnull), "is not a file: choose a .safetensors file")
     for name, content, word in (
         ("half", original.read_bytes()[:-100], "truncated or damaged"),
         ("empty", b"", "it is empty"),

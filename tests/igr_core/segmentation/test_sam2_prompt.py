@@ -40,7 +40,7 @@ def test_deepest_point_of_known_shapes() -> None:
 
 
 def test_deepest_point_is_exact_in_a_large_photo() -> None:
-    mask = torch.ones(1, 1, 5000, 4001)  # its sum, 20 million, is more than float32 can count
+    mask = torch.ones(1, 1, 5000, 4001)  # 20 million pixels: float32 cannot count them exactly
     assert deepest_point(mask)[0] == 2000 and abs(deepest_point(mask)[1] - 2499.5) <= 0.5
 
 
@@ -52,3 +52,31 @@ def test_which_prompt_a_mask_becomes() -> None:
     assert both == Prompt(positive=point.positive, box=box.box)
     with pytest.raises(IGRError, match=r"^The mask is empty: paint the garment white on black\.$"):
         prompt_from_mask(torch.zeros(1, 1, 8, 8))
+
+
+def test_what_lies_on_the_edge_of_the_photo_is_moved_onto_its_pixels() -> None:
+    """Detectors write the box 0 0 60 90 for the whole of a 60×90 photo."""
+    assert Prompt(box=(0, 0, 60, 90)).check((60, 90)).box == (0, 0, 59, 89)
+    assert Prompt(box=(-0.5, -0.3, 59.7, 90)).check((60, 90)).box == (0, 0, 59, 89)
+    on_edge = Prompt(((95.4, 127.4), (96.0, 128.0)), ((-0.5, 3.0),)).check((96, 128))
+    assert on_edge.positive == ((95, 127), (95, 127)) and on_edge.negative == ((0, 3),)
+    inside = Prompt(((1.5, 2.0),), box=(3.0, 4.0, 59.0, 89.0))
+    assert inside.check((60, 90)) == inside.check((60, 90)).check((60, 90)) == inside
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt(((60.1, 3.0),)),
+        Prompt(((3.0, -0.6),)),
+        Prompt(((3.0, float("nan")),)),
+        Prompt(box=(0.0, 0.0, 60.1, 90.0)),
+        Prompt(box=(-1.0, 0.0, 30.0, 90.0)),
+        Prompt(box=(59.2, 0.0, 60.0, 90.0)),
+        Prompt(box=(30.0, 9.0, 20.0, 80.0)),
+        Prompt(box=(0.0, 9.0, 20.0, float("nan"))),
+    ],
+)
+def test_what_is_outside_the_photo_or_empty_is_refused(prompt: Prompt) -> None:
+    with pytest.raises(IGRError, match="outside the 60×90 photo"):
+        prompt.check((60, 90))

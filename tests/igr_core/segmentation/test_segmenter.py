@@ -1,4 +1,4 @@
-"""SAM 2: the same results as the library's, in pixels of the photo; other folders are refused."""
+"""SAM 2: the results equal the library's, in pixels of the photo, and other folders are rejected."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_folders_that_are_invalid_are_reported_in_one_sentence(tmp_path: Path, f
     tensors = load_file(folder / "model.safetensors")
     first = min(name for name in tensors if "iou_prediction_head" in name)
     save_file({name: one for name, one in tensors.items() if name != first}, bad / "model.safetensors")
-    assert told(bad) == f"{bad} is missing 1 tensors of SAM 2, such as {first}: copy the folder again."
+    assert told(bad) == f"{bad} is missing 1 tensor of SAM 2, such as {first}: copy the folder again."
     save_file(tensors | {first: torch.zeros(3)}, bad / "model.safetensors")
     assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("copy the folder again.")
     (bad / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
@@ -171,7 +171,7 @@ def test_masks_come_back_at_the_photos_own_size(segmenter: Segmenter, size: tupl
     assert not masks.requires_grad and not embedding.features[0].requires_grad
 
 
-def test_answers_are_the_librarys_own(segmenter: Segmenter, folder: Path) -> None:
+def test_results_equal_the_librarys_own(segmenter: Segmenter, folder: Path) -> None:
     from transformers import Sam2ImageProcessor, Sam2Processor
 
     picture = Image.fromarray((photo()[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy())
@@ -261,7 +261,7 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
             Prompt(negative=((3, 3),)),
             "The prompt is empty: add a positive point, a box or a mask.",
         ),
-        (Prompt(((200, 5),)), "The point (200, 5) is outside the 200×90 photo: place the point inside it."),
+        (Prompt(((201, 5),)), "The point (201, 5) is outside the 200×90 photo: place the point inside it."),
         (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the 200×90 photo: place the point inside it."),
         (Prompt(((float("nan"), 5),)), "The point (nan, 5) is outside the 200×90 photo: place the point inside it."),
         (
@@ -269,8 +269,8 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
             "The box (10, 10, 10, 20) is empty or outside the 200×90 photo: draw the box again.",
         ),
         (
-            Prompt(box=(10, 10, 90, 90)),
-            "The box (10, 10, 90, 90) is empty or outside the 200×90 photo: draw the box again.",
+            Prompt(box=(10, 10, 90, 91)),
+            "The box (10, 10, 90, 91) is empty or outside the 200×90 photo: draw the box again.",
         ),
         (
             Prompt(mask=torch.ones(1, 1, 200, 90)),

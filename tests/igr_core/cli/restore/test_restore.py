@@ -122,7 +122,7 @@ def test_two_photos_of_one_name(tmp_path: Path, bundle: Path):
     write_pair(tmp_path, "anna.jpg")
     write_pair(tmp_path, "anna.png")
     result = restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
-    fails(result, 1, "Failed: anna.png", "overwrite that of anna.jpg", "rename")
+    fails(result, 1, "Failed: anna.png", "overwrite the one for anna.jpg", "rename")
     assert files(tmp_path / "out") == ["anna.png"]
 
 

@@ -136,7 +136,7 @@ def test_a_photo_that_is_transparent_under_its_mask_is_refused(tmp_path: Path, b
         hole = Image.merge("RGBA", (*image.convert("RGB").split(), cover.convert("L").point(lambda x: 255 - x)))
     hole.save(photo)
     out = tmp_path / "out.png"
-    fails(restore(photo, mask, out, bundle), 1, "transparent wherever its mask is white", "use the original photo")
+    fails(restore(photo, mask, out, bundle), 1, "transparent where its mask is white", "use the original photo")
     assert not out.exists()
 
 
@@ -169,3 +169,25 @@ def test_garments_with_little_evidence_are_set_aside(tmp_path: Path, bundle: Pat
     assert files(out / "set-aside") == [] and files(out) == ["anna.png", "bert.png", "set-aside"]
     assert restore(*folders, "--overwrite", "--min-evidence", 1).exit_code == 0
     assert files(out / "set-aside") == ["anna.png", "bert.png"] and files(out) == ["set-aside"]
+
+
+def test_a_file_in_set_aside_is_only_replaced_with_min_evidence(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    other = tmp_path / "set-aside" / "o.png"
+    other.parent.mkdir()
+    other.write_bytes(b"not from a run")
+    assert restore(photo, mask, tmp_path / "o.png", bundle).exit_code == 0
+    assert restore(photo, mask, tmp_path / "o.png", bundle, "--evidence", tmp_path / "e.png").exit_code == 0
+    assert other.read_bytes() == b"not from a run"
+    assert restore(photo, mask, tmp_path / "o.png", bundle, "--min-evidence", 1).exit_code == 0
+    assert files(other.parent) == ["o.png"] and not (tmp_path / "o.png").exists()
+
+
+def test_the_seeds_of_all_candidates_must_be_seeds(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    most = 2**63 - 1
+    for seed, code, words in (
+        (most, 2, f"--seed {most} is too large for 3 candidates, which use the seeds after it: use at most {most - 2}"),
+        (most - 2, 1, "has no vae"),  # the stub cannot be loaded
+    ):
+        fails(restore(photo, mask, tmp_path / "o.png", stub, "--seed", seed, "--candidates", 3), code, words)
