@@ -49,10 +49,11 @@ BELOW = {
     "photo": {"model"},
     "segmentation": {"model", "photo"},
     "detail": {"model", "photo"},
+    "flatten": {"model", "photo", "detail"},
     "sampling": {"model"},
-    "restore": {"model", "photo", "detail", "sampling"},
-    "catalogue": {"model", "photo", "segmentation", "detail", "sampling", "restore"},
-    "cli": {"model", "photo", "segmentation", "detail", "sampling", "restore", "catalogue"},
+    "restore": {"model", "photo", "detail", "flatten", "sampling"},
+    "catalogue": {"model", "photo", "segmentation", "detail", "flatten", "sampling", "restore"},
+    "cli": {"model", "photo", "segmentation", "detail", "flatten", "sampling", "restore", "catalogue"},
 }
 """The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
 TRAINING_BELOW = {

@@ -1,4 +1,4 @@
-"""Wordings that the glossary (docs/glossary.md) and plain English rule out, with what to write instead."""
+"""Wordings that are ruled out by the glossary (docs/glossary.md) or by plain English, each with a replacement."""
 
 import re
 import subprocess

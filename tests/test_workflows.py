@@ -1,4 +1,4 @@
-"""The shipped workflows and the subgraph blueprints: whole, readable, and true to nodes/."""
+"""The shipped workflows and the subgraph blueprints are complete, readable, and consistent with nodes/."""
 
 from __future__ import annotations
 
@@ -51,13 +51,14 @@ FAR_WIRES = {
     "CONDITIONING",
     "IGR_ADAPTER",
     "IGR_EVIDENCE",
+    "IGR_FLAT",
     "IGR_VIEW",
     "INT",
     "LATENT",
     "MODEL",
     "VAE",
 }
-"""Link types with which one node feeds several columns, so only these links may cross others."""
+"""Types of links that lead from one node to several columns; only these links may cross others."""
 LARGEST = (2200, 1100)
 """Maximum width and height of a workflow in pixels, so that all of it is legible on a 1080p screen."""
 VALUES: dict[str, tuple[type, ...]] = {
@@ -240,7 +241,7 @@ def test_files_are_what_the_frontend_reads(path: Path) -> None:
 
 @every_canvas
 @pytest.mark.parametrize("complaints", [loose_ends, strangers, crowding, tangles, poor_notes])
-def test_nothing_to_complain_about(canvas: Canvas, complaints: Callable[[Canvas], list[str]]) -> None:
+def test_there_are_no_complaints(canvas: Canvas, complaints: Callable[[Canvas], list[str]]) -> None:
     assert complaints(canvas) == []
 
 
@@ -362,7 +363,7 @@ def empty_a_note(data: dict[str, Any]) -> None:
     ],
     ids=lambda one: one.__name__,
 )
-def test_damage_is_complained_about(
+def test_damage_is_reported(
     damage: Callable[[dict[str, Any]], None], complaints: Callable[[Canvas], list[str]]
 ) -> None:
     whole = load_canvases(BLUEPRINT)[1]
@@ -371,7 +372,7 @@ def test_damage_is_complained_about(
     assert complaints(whole) == [] and complaints(Canvas("damaged", data, []))
 
 
-def test_crossings_are_seen() -> None:
+def test_crossings_are_detected() -> None:
     across, along = [(0.0, 0.0), (10.0, 10.0)], [(0.0, 10.0), (5.0, 6.0), (10.0, 0.0)]
     assert crossing(across, along) and not crossing(across, [(0.0, 0.0), (10.0, 20.0)])
     assert passes(across, (3, 4, 6, 7)) and not passes(across, (6, 0, 9, 3))

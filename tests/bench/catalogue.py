@@ -36,7 +36,7 @@ START, END = "<!-- bench-catalogue -->", "<!-- /bench-catalogue -->"
 PHOTOS = (("upper", "upper"), ("lower", "lower"), ("full", "full"), ("upper_closeup", "upper"))
 """Example photos with a mask of the same name, and the category of their garment."""
 BAD = 100
-"""Every row with this number, or a multiple of it, is bad."""
+"""Every row whose number is a multiple of this is bad."""
 ROWS_ON_DISK = 200
 """Rows of the run in which the disk becomes full."""
 EVERY = 1.0
@@ -74,13 +74,13 @@ class Measured:
     """A run of the command."""
 
     code: int
-    """Its exit status."""
+    """Exit status of the run."""
     seconds: float
-    """Its duration, loading included."""
+    """Duration of the run, including loading."""
     memory: tuple[tuple[float, float], ...]
     """Times in seconds, and the memory in MB that the process and its children used then (resident, unshared)."""
     told: str
-    """Its standard error."""
+    """Standard error of the run."""
 
 
 def write_table(folder: Path, rows: int) -> Path:
@@ -121,7 +121,8 @@ def _memory_of(process: int) -> float:
 
 
 def growth(run: Measured) -> float:
-    """MB of memory per minute, a line fitted to the measurements after the first fifth of the run."""
+    """Growth of memory in MB per minute: the slope of a line fitted to the measurements after the first fifth of the
+    run."""
     settled = np.array([one for one in run.memory if one[0] > SETTLED * run.seconds])
     return float(np.polyfit(settled[:, 0] / 60, settled[:, 1], 1)[0]) if len(settled) > 2 else float("nan")
 
@@ -140,10 +141,10 @@ def outcomes(out: Path) -> Counter[str]:
 
 
 def disk_full(table: Path, disk: Path, how: Sequence[str]) -> str:
-    """Fill a small disk in the middle of a run, free it, and go on; returns what happened in words."""
+    """Fill a small disk in the middle of a run, free it, and continue; returns a description of what happened."""
     out, filler = disk / "out", disk / "filler"
     free = psutil.disk_usage(str(disk)).free
-    room = 24 * 2**20  # more than the command asks for before it begins
+    room = 24 * 2**20  # more than the command requires before it starts
     filler.write_bytes(b"\0" * max(0, free - room))
 
     def fill() -> None:

@@ -1,4 +1,4 @@
-"""The half of `make bench` that measures the command line: restoring with and without pruning, and with --compile.
+"""The part of `make bench` that measures the command line: restoring with and without pruning, and with --compile.
 
 run.py starts it as a script, `python -m tests.bench.headless`, and reads the report that it writes.
 """
@@ -59,7 +59,7 @@ def variants(restorer: GarmentRestorer, size: tuple[int, int]) -> dict[str, Call
 
 
 def measure(order: Order, bundle: Path) -> dict[str, object]:
-    """Times of every variant in turns, after one step of each, and how much longer the first compiled step takes."""
+    """Time all variants in turns, after one warm-up step of each, and the extra time of the first compiled step."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     restorer = GarmentRestorer.from_bundle(bundle, device, torch.float16 if device.type == "cuda" else torch.float32)
     runs = variants(restorer, order.size)

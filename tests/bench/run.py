@@ -1,8 +1,8 @@
 """`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios (DESIGN section 8).
 
-The variants run in turns in one process of the host's Python (worker.py), and those of the command line in another one
-(headless.py); each ratio is of two runs of the same round, and the table shows the median of the rounds. Wall-clock
-times are unreliable on a shared machine, so without a GPU the table also shows CPU time.
+The variants run in turns in one process of the host's Python (worker.py), and those of the command line in another
+process (headless.py). Each ratio compares two runs of the same round, and the table shows the median over the rounds.
+Wall-clock times are unreliable on a shared machine, so without a GPU the table also shows CPU time.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _times(found: list[float]) -> str:
 
 
 def _once(seconds: float, other: float) -> str:
-    """The ratio of two times that were measured once, and the first of them."""
+    """The ratio of two times that were each measured once, followed by the first time."""
     return f"{seconds / other:.2f}× ({seconds:.3g} s)"
 
 

@@ -1,4 +1,4 @@
-"""The measuring half of `make bench`: runs in ComfyUI's own Python, in process, with the nodes' own functions.
+"""The part of `make bench` that measures in ComfyUI's own Python, in process, with the nodes' own functions.
 
 run.py starts it as a script and reads the report that it writes. The pack is loaded by its path, as the host loads it;
 nothing else in the repository is imported.
@@ -22,7 +22,7 @@ from typing import Any
 PACK = "igr_bench_pack"
 GUIDANCE = 1.5
 MEMORY_STEPS = {"plain": 1, "igr": 2, "naive": 1, "garmnet": 1}
-"""Steps of the memory runs; everything that IGR keeps between steps exists from the second step on."""
+"""Number of steps in the memory runs; from the second step on, everything that IGR keeps between steps exists."""
 
 Run = Callable[[int], Any]
 """One variant, run for a number of denoising steps."""
@@ -89,7 +89,8 @@ def synchronize() -> None:
 def first_click(order: Order) -> SimpleNamespace:
     """Everything that runs between a click and the end of the first step.
 
-    `seconds` is how long it took, and `loading` how much of it the bundle took, whose file is in the page cache.
+    `seconds` is the total time, and `loading` the part of it spent on loading the bundle, whose file is in the page
+    cache.
     """
     start = time.perf_counter()
     model, adapter, vae = part("load").IGRLoad.execute(order.bundle).args
@@ -116,7 +117,8 @@ def first_click(order: Order) -> SimpleNamespace:
 
 
 def naive_form(model: Any, reference: Any) -> Any:
-    """The paper's concatenation taken literally: both halves are queries, in both rows; the own half is kept (Eq. 4).
+    """The paper's concatenation, implemented literally: both halves are queries, in both rows, and the denoiser's own
+    half is kept (Eq. 4).
 
     The image prompt is the nodes' own. model -> its patched clone.
     """
@@ -210,7 +212,7 @@ def peak_bytes(run: Callable[[], Any]) -> int:
     """Peak memory of a run's tensors in bytes, without those that existed before.
 
     On the CPU, the profiler's record of every allocation is summed up. This is the same quantity as on a GPU, and it is
-    exact, whereas resident memory depends on what the allocator happens to keep.
+    exact, whereas resident memory depends on how much memory the allocator keeps.
     """
     import torch
 

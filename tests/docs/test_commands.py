@@ -77,7 +77,7 @@ def test_every_entry_that_a_page_sets_exists_in_a_config(page: Path, entry: str)
     raise AssertionError(f"{label(page)}: --set {entry}: {said}")
 
 
-def test_a_wrong_command_is_noticed() -> None:
+def test_a_wrong_command_is_detected() -> None:
     with pytest.raises(Exception, match="No such command"):
         resolve(["training", "paint"])
     command, context, rest = resolve(["training", "export", "runs/from_scratch", "--out", "a", "--name", "b"])

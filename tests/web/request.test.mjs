@@ -41,7 +41,7 @@ test("an answer that is not JSON is told without its text", async () => {
 
 test("a server that is gone has status 0", async () => {
     const { given } = await ask(new TypeError("Failed to fetch"));
-    assert.deepEqual(given, { error: "ComfyUI does not respond.", status: 0 });
+    assert.deepEqual(given, { error: "ComfyUI is not responding.", status: 0 });
 });
 
 test("a request can be stopped by whoever asks", async () => {

@@ -53,7 +53,7 @@ def test_modules_do_what_they_say(node: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", POINTS["understood"], ids=lambda case: case["text"])
-def test_what_the_editor_understands_the_node_understands(case: dict[str, Any]) -> None:
+def test_marks_that_the_editor_accepts_are_accepted_by_the_node(case: dict[str, Any]) -> None:
     clicks = parse_clicks(case["text"])
     assert [len(clicks.positive), len(clicks.negative)] == case["points"]
     assert clicks.box == (None if case["box"] is None else tuple(case["box"]))
@@ -61,6 +61,6 @@ def test_what_the_editor_understands_the_node_understands(case: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("text", POINTS["refused"])
-def test_what_the_editor_refuses_the_node_refuses(text: str) -> None:
+def test_marks_that_the_editor_rejects_are_rejected_by_the_node(text: str) -> None:
     with pytest.raises(IGRError):
         parse_clicks(text)
