@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..files import sha256
 from ..included import INCLUDED_FLATTENER
+from ..precision import Precision
 from ..restore.jobs import Settings
 from ..storage import Folder
 
@@ -46,6 +47,8 @@ class CatalogueSettings:
     """Whether to measure how much of each garment was visible, and to write an evidence map."""
     batch: int = 8
     """Number of garments that are restored together."""
+    precision: Precision = "auto"
+    """Data type of the bundle's networks, which only affects rounding."""
 
     @functools.cached_property
     def in_words(self) -> str:

@@ -36,7 +36,15 @@ from .restoring_options import (
     detailing_of,
     settings_of,
 )
-from .shared import DeviceOption, echo_line, note_ignored, note_included_model, one_sentence, stopped_by_signal
+from .shared import (
+    DeviceOption,
+    PrecisionOption,
+    echo_line,
+    note_ignored,
+    note_included_model,
+    one_sentence,
+    stopped_by_signal,
+)
 
 if TYPE_CHECKING:
     from ..catalogue.report.outcome import Outcome
@@ -132,6 +140,7 @@ def catalogue(
     overwrite: Overwrite = False,
     retry_crashed: RetryCrashed = False,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Restore every garment of a catalogue, and report on them.
 
@@ -156,7 +165,9 @@ def catalogue(
         finds, parses = _check_models(items, parser, segmenter)
         models = absolute(str(parser)), None if segmenter is None else absolute(str(segmenter))
         file = absolute(str(bundle))
-        settings = CatalogueSettings(own, file, model_hash(file), *models, finds, parses, image_type, evidence, batch)
+        settings = CatalogueSettings(
+            own, file, model_hash(file), *models, finds, parses, image_type, evidence, batch, precision
+        )
         output = Output(absolute(out))
         check_inputs(items, absolute(source), None if masks is None else absolute(masks), output)
         engine = _engine(settings, output, device, ray, workers)

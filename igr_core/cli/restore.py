@@ -37,7 +37,7 @@ from .restoring_options import (
     detailing_of,
     settings_of,
 )
-from .shared import DeviceOption, echo_line, note_ignored, one_sentence, stopped_by_signal
+from .shared import DeviceOption, PrecisionOption, echo_line, note_ignored, one_sentence, stopped_by_signal
 
 if TYPE_CHECKING:
     import torch
@@ -119,6 +119,7 @@ def restore(
     overwrite: Overwrite = False,
     compile_layers: Compile = False,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Restore the garment in a photo, or in every photo in a folder.
 
@@ -130,6 +131,7 @@ def restore(
         from ..device import choose_device
         from ..files import make_folder
         from ..model.bundle import Bundle
+        from ..precision import dtype_for
         from ..restore.planning import plan_jobs
 
         info = Bundle.open(bundle).info
@@ -140,10 +142,11 @@ def restore(
         settings = dataclasses.replace(settings, detailing=detailing_of(settings, detail, candidates))
         _check_attention(info, settings, evidence is not None or bool(also))
         place, in_folder = choose_device(device), person.is_dir()
+        dtype = dtype_for(precision, place)
         found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence, report_file)
         plan = _writable(found, settings, in_folder, out, evidence, report_file)
         jobs, report = _left(plan, settings, in_folder and not overwrite)
-        load = functools.cache(lambda: _load(bundle, place, settings, compile_layers))
+        load = functools.cache(lambda: _load(bundle, place, dtype, settings, compile_layers))
         update = _report_updater(report_file, report, plan)
         make_folder(out if in_folder else out.parent)
         with stopped_by_signal():
@@ -223,15 +226,12 @@ def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Repo
     return jobs, report
 
 
-def _load(bundle: Path, device: torch.device, settings: Settings, compile_layers: bool) -> Restorer:
-    import torch
-
+def _load(bundle: Path, device: torch.device, dtype: torch.dtype, settings: Settings, compile_layers: bool) -> Restorer:
     from ..flatten.model_file import load_flattener
     from ..restore.jobs import BundleProblem
     from ..restore.restorer import GarmentRestorer
 
-    try:  # half precision halves time and memory on a GPU; CPUs have no fast half-precision convolutions
-        dtype = torch.float16 if device.type == "cuda" else torch.float32
+    try:
         restorer = GarmentRestorer.from_bundle(bundle, device, dtype, settings.pruning)
         if compile_layers:
             restorer.compile()

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -29,6 +29,14 @@ computes the mask (1, 1, H, W), on the CPU, and its description."""
 DeviceOption = Annotated[
     str,
     typer.Option(metavar="DEVICE", help="Device to run on: cpu, cuda, cuda:1 ...; auto uses a GPU if there is one."),
+]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+"""Data types of networks, as in igr_core.precision."""
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        help="Data type to compute in; auto uses half precision on GPUs and on CPUs with instructions for bfloat16."
+    ),
 ]
 _OF_THE_SYSTEM = {
     getattr(errno, name)

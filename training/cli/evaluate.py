@@ -244,8 +244,10 @@ def demo(
 ) -> None:
     """Restore held-out pairs and a photo, and show the results next to the ground truth."""
     from igr_core.cli.restoring_options import start_of
+    from igr_core.device import choose_device
     from igr_core.files import make_folder
     from igr_core.flatten.model_file import load_flattener
+    from igr_core.precision import dtype_for
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..data.opening import DataSetConfig, open_data_set
@@ -258,7 +260,7 @@ def demo(
     subjects = [subject_of(source, index) for index in first_pairs(source, count_per_category)]
     if data is None:
         subjects.append(astronaut())
-    restorer = GarmentRestorer.from_bundle(bundle)
+    restorer = GarmentRestorer.from_bundle(bundle, dtype=dtype_for("auto", choose_device("cpu")))
     if start_of(None, bundle) == "flat":
         restorer.flattener = load_flattener(INCLUDED_FLATTENER)
     make_folder(out)

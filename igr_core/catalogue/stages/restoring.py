@@ -19,6 +19,7 @@ from ...flatten.model_file import load_flattener
 from ...included import INCLUDED_FLATTENER
 from ...photo.images import unit_image
 from ...photo.view import GarmentView, join_views
+from ...precision import dtype_for
 from ...restore.background_removal import cutout_warnings, to_rgba
 from ...restore.detailed import Detailing, different_views, presented
 from ...restore.flattened import FlatRestored, restore_flat
@@ -103,9 +104,9 @@ class Restoring:
         device: str | torch.device = "cpu",
         restorer: GarmentRestorer | None = None,
     ) -> None:
-        """Load the bundle in half precision on a GPU, unless a `restorer` is passed; raises IGRError if that fails."""
+        """Load the bundle, unless a `restorer` is passed; raises IGRError if that fails."""
         device = torch.device(device)
-        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        dtype = dtype_for(settings.precision, device)
         self._settings = settings
         self._ledger = Ledger(output.folder(BEGUN), "restore")
         self._restorer = restorer or GarmentRestorer.from_bundle(

@@ -20,8 +20,8 @@ from igr_core.errors import IGRError
 from igr_core.model.diffusers_adapter import compile_layers, missing_for_compiling
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
+from igr_core.precision import is_fast_in_bfloat16
 
-from ...base.hardware import is_fast_in_bfloat16
 from ...base.optimisation.optimizers import MuonAdamW
 from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers

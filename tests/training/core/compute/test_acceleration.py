@@ -10,14 +10,13 @@ import torch
 from diffusers.models.attention import FeedForward
 from torch import nn
 
+from igr_core import precision
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 from tests.support.models.tiny import MODEL
 from tests.support.training.prepared import tiny_config
 from tests.support.training.steps import first_loss
-from training.base import hardware
-from training.base.hardware import has_bfloat16_units
 from training.base.run.checkpoints import load_latest
 from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
@@ -41,24 +40,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 def test_auto_follows_what_the_cpu_can_do(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     auto = replace(config, precision="auto")
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
     fast = choose_acceleration(auto, CPU)
     assert (fast.precision, fast.attention, fast.memory_format, fast.float32_layers) == (
         ("bf16", "matmul", "contiguous", True)
     )
     assert fast.describe() == "bfloat16, layer norm and GELU in float32, matmul attention, contiguous"
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: False)
     plain = choose_acceleration(auto, CPU)
     assert plain.describe() == "float32, sdpa attention, channels last"
     assert choose_acceleration(replace(auto, attention="matmul", precision="bf16"), CPU).attention == "matmul"
-
-
-@pytest.mark.parametrize(
-    ("found", "fast"),
-    [({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)],
-)
-def test_bfloat16_units_are_detected_by_name(found: dict[str, bool], fast: bool) -> None:
-    assert has_bfloat16_units(found) is fast
 
 
 def test_cards_that_only_emulate_bfloat16_compute_in_float32(
@@ -164,9 +155,9 @@ def test_a_run_that_resumes_on_another_machine_reports_it(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auto = replace(config, precision="auto", steps=2)
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: False)
     Trainer(auto, RunFolder(tmp_path)).run_steps(None)
-    monkeypatch.setattr(hardware, "has_bfloat16_units", lambda: True)
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
     there = Trainer(auto, RunFolder(tmp_path))
     assert there.step == 2 and "precision no -> bf16" in there.computed_otherwise
     found = load_latest(RunFolder(tmp_path), resume=False)
