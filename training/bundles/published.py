@@ -59,7 +59,8 @@ def weight_file(path: Path) -> Path:
     for name in WEIGHT_FILES:
         if (path / name).is_file():
             return path / name
-    raise IGRError(f"{path} is not a file, or a folder with {WEIGHT_FILES[0]} or {WEIGHT_FILES[2]}: check the path.")
+    known = f"{WEIGHT_FILES[0]} or {WEIGHT_FILES[2]}"
+    raise IGRError(f"{path} is neither a file nor a folder with {known}: check the path.")
 
 
 def read_json(path: Path) -> dict[str, Any]:

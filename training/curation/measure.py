@@ -125,8 +125,8 @@ def table(found: Measurement) -> str:
         count = by_kind[EVIDENCE[0]].found + by_kind[EVIDENCE[0]].missed
         lines.append(f"| {defect.replace('_', ' ')} | {count} | {' | '.join(shown)} |")
     text = (
-        f"{found.count:,} drawn pairs starting at seed {found.start}, {BAD_SHARE:.0%} of them bad; measured at "
-        f"`{found.revision[:12]}`."
+        f"{found.count:,} drawn pairs starting at seed {found.start}, {BAD_SHARE:.0%} of them with a defect; measured "
+        f"at commit `{found.revision[:12]}`."
     )
     return "\n".join(lines) + f"\n\n{text}\n"
 

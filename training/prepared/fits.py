@@ -118,8 +118,8 @@ def check_pairs_apart(names: Iterable[str], held_out: Iterable[str], where: str)
     shared = [name for name in held_out if name in trained]
     if shared:
         raise IGRError(
-            f"{where} includes {shared[0]}, which is also trained on: for held_out, specify pairs with seeds from "
-            f"{HELD_OUT_START} on."
+            f"{where} includes {shared[0]}, which is also used for training: for held_out, specify pairs with seeds "
+            f"from {HELD_OUT_START} on."
         )
 
 

@@ -67,7 +67,7 @@ class Shard:
             self.seeds: list[int] = self.rows("seed", range(len(self))).tolist()
             """The number of each pair: the seed of a drawn pair, or a hash of its name."""
             if min(self.seeds) < 0:
-                raise ValueError(f"seed is {min(self.seeds)}")
+                raise ValueError(f"seed is negative ({min(self.seeds)})")
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise IGRError(
                 f"{path} is not a complete shard of prepared pairs ({error}): delete it and prepare again."
@@ -215,7 +215,7 @@ class _Entry:
         """Parse an entry of the header; raises ValueError for types and shapes that shards do not have."""
         shape, (start, end) = tuple(header["shape"]), header["data_offsets"]
         if type(start) is not int or type(end) is not int:
-            raise ValueError(f"{name} is at {start!r} to {end!r}")
+            raise ValueError(f"{name} has the data_offsets {start!r} and {end!r}")
         numbers = _NUMBERS.get(name, ("F16", "F32"))
         if header["dtype"] not in numbers or not shape or not all(type(x) is int and x > 0 for x in shape):
             raise ValueError(f"{name} has type {header['dtype']} and shape {shape}")

@@ -152,11 +152,11 @@ def _caption(found: Robustness) -> str:
     settings = found.settings
     weights = f"{settings['bundle']} `{settings['weights_sha256'][:12]}`"
     return (
-        "The first row shows means; the other rows show the mean per-photo change from it, with its 95% bootstrap "
-        'interval. IoU is measured between the mask and the clean mask; "off by" is the median '
+        "The first row shows means; the other rows show the mean change per photo from the first row, with its 95% "
+        'bootstrap interval. IoU is measured between the mask and the clean mask; "off by" is the median '
         "distance that the edge or mask was moved, or the median radius of the largest hole, as a percentage of the "
         "garment's longer side. "
         f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; "
         f"guidance {settings['guidance']:g}, {settings['steps']} DDIM steps; weights (sha256) {weights}; "
-        f"measured at `{settings['revision'][:12]}`.\n"
+        f"measured at commit `{settings['revision'][:12]}`.\n"
     )

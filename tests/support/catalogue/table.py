@@ -24,7 +24,7 @@ def write_table(folder: Path, names: Sequence[str], missing: Sequence[str] = ())
 
 
 def quick_settings(bundle: Path, **more: object) -> CatalogueSettings:
-    """Settings of a quick run with a bundle."""
+    """Settings of a quick run with a bundle, in float32, so that batches and single garments differ by little."""
     model = Bundle.open(bundle).info.model
     own = Settings(model.native_size, model.view, model.image_encoder.image_size, Sampling(2, 1.0))
-    return CatalogueSettings(own, str(bundle), model_hash(bundle), **more)  # type: ignore[arg-type]
+    return CatalogueSettings(own, str(bundle), model_hash(bundle), precision="fp32", **more)  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def test_a_bad_photo_is_named_and_the_others_continue(tmp_path: Path) -> None:
 
 def test_images_with_other_settings_never_mix(source: PairSource, tmp_path: Path) -> None:
     run(source, tmp_path, Colours(), seed=1)
-    with pytest.raises(IGRError, match=r"baseline.json has other settings: choose another --out"):
+    with pytest.raises(IGRError, match=r"baseline.json records different settings: choose another --out"):
         run(source, tmp_path, Colours(), seed=2)
     (tmp_path / NAME).unlink()
     with pytest.raises(IGRError, match=r"but no baseline.json with its settings: choose another --out"):

@@ -64,7 +64,7 @@ def test_every_set_of_an_experiment_is_kept_and_reported(tmp_path: Path) -> None
     (experiment / "sets.json").write_text('["drawn", "rendered"]')
     assert keep(experiment, kept) == kept / "both"
     text = reported(kept)["both"]
-    told = ("On drawn:", "drawn pairs.", "On rendered:", "| a | 0.1200 ")
+    told = ("Held-out set `drawn`:", "drawn pairs.", "Held-out set `rendered`:", "| a | 0.1200 ")
     assert sorted(told, key=text.index) == list(told)
 
 

@@ -62,7 +62,7 @@ def test_a_stopped_run_resumes_without_restoring_again(
         assert len(list((tmp_path / "garments" / condition_of(one).name).glob("*.png"))) == 3
     again = measure(bundle, tmp_path, PLAN)
     assert len(noises) == 9 and again.results == found.results
-    with pytest.raises(IGRError, match="has other settings"):
+    with pytest.raises(IGRError, match="records different settings"):
         measure(bundle, tmp_path, Plan(photos=3, steps=2, guidance=1.0))
     told = [one.known | {"command": ""} for one in read_robustness(tmp_path / RESULT).results]
     assert str(bundle.parent) not in json.dumps(told), "no path of this machine"

@@ -50,4 +50,4 @@ def test_the_table_contains_means_changes_and_counts() -> None:
     assert any(line.startswith("| dilation | 0.70 | 30.0% | 2 | -0.158 [") for line in lines)
     assert any(line.startswith("| dilation | 0.50 |  | 1 |  |") or line.startswith("| dilation | 0.50 | 50.0% | 1 |  |")
                for line in lines)  # fmt: skip
-    assert lines[-1].endswith("measured at `bbbbbbbbbbbb`.")
+    assert lines[-1].endswith("measured at commit `bbbbbbbbbbbb`.")

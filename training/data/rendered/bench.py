@@ -49,7 +49,7 @@ def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
         f"{1000 * worn / (photos * DRESSINGS):.0f} CPU ms to dress a photo again, "
         f"{1000 * (worn + flat) / (photos * DRESSINGS):.0f} with its product shot\n"
         f"{weight / 1000 / photos:.0f} KB per photo, including its share of the product shot; "
-        f"{rejected} attempts rejected of {photos + garments + rejected}\n"
+        f"{rejected} of {photos + garments + rejected} attempts rejected\n"
         f"Peak memory {_peak_bytes() / 1e9:.2f} GB"
     )
 

@@ -49,7 +49,8 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
     """Write a photo and its product shot in `count` different fabrics."""
     source = RenderedPairs(records, RenderedConfig(keep_defects=True))
     if row >= len(source):
-        raise IGRError(f"{records} contains {counted(len(source), 'pair')}: choose a smaller number.")
+        pairs = counted(len(source), "pair")
+        raise IGRError(f"{records} contains {pairs}, so pair number {row} does not exist: choose a smaller number.")
     place = source.places[row]
     record = source.shards.read(place.seed)
     held_out = place.seed >= HELD_OUT_START
@@ -89,7 +90,7 @@ def _strip(pictures: Sequence[Image.Image], caption: str, width: int) -> Image.I
 def _write(path: Path, strips: Iterable[Image.Image], columns: int) -> Path:
     placed = list(strips)
     if not placed:
-        raise IGRError(f"No records were found for {path}: specify existing records.")
+        raise IGRError(f"{path} would be empty: choose a smaller number, or a folder with records.")
     width, height = max(strip.width for strip in placed), placed[0].height
     rows = -(-len(placed) // columns)
     sheet = Image.new("RGB", (columns * (width + 2 * GAP), rows * (height + GAP)), TABLE)

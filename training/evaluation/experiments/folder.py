@@ -71,7 +71,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 def experiment_table(folder: Path) -> str:
     """An experiment's tables in Markdown, one per held-out set, with the paper's numbers if its config selects them."""
     found = sets_of(folder)
-    texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
+    texts = [(f"Held-out set `{name}`:\n\n" if name else "") + _table(place) for name, place in found.items()]
     return "\n".join(texts)
 
 
@@ -79,11 +79,11 @@ def _table(folder: Path) -> str:
     results = experiment_results(folder)
     described = read_description(folder)
     if described["table"] == SETTINGS:
-        return f"{settings_table(results, described['baseline']).rstrip()} Pairs: {described['data']}.\n"
+        return f"{settings_table(results, described['baseline']).rstrip()} Data: {described['data']}.\n"
     if described["table"]:
         return paper_table(described["table"], described["unpaired"], results, described["data"])
     table = results_table(results, described.get("baseline", ""), described.get("compared", COMPARED))
-    return f"{table.rstrip()} Pairs: {described['data']}.\n"
+    return f"{table.rstrip()} Data: {described['data']}.\n"
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:

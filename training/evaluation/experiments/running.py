@@ -22,6 +22,7 @@ from igr_core.included import INCLUDED_FLATTENER
 from igr_core.model.bundle import Bundle
 from igr_core.photo.image_files import decode_image
 from igr_core.photo.images import save_image
+from igr_core.precision import dtype_for
 from igr_core.processes import launched_processes
 from igr_core.restore.flattened import check_steps
 from igr_core.restore.restorer import GarmentRestorer
@@ -226,7 +227,8 @@ class ExperimentRun:
         missing = [i for i in share if not _is_whole(folder / f"{self.subjects.names[i]}.png")]
         if not missing:
             return
-        restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device), pruning=line.pruning)
+        dtype = dtype_for(line.row.precision, self.device)
+        restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device), dtype, line.pruning)
         if line.row.start == "flat":
             restorer.flattener = load_flattener(INCLUDED_FLATTENER)
         bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
@@ -258,6 +260,7 @@ class ExperimentRun:
             "photos": line.row.photos if line.row.photos > 1 else None,
             "details": line.row.details or None,
             "start": "flat" if line.row.start == "flat" else None,
+            "precision": None if line.row.precision == "fp32" else line.row.precision,
             "flattener_sha256": _flattener_sha256() if line.row.start == "flat" else None,
             "reference_margin": line.pruning.margin,
         }
@@ -306,7 +309,7 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
 
 
 def _check_flat(line: Line, restorer: GarmentRestorer) -> None:
-    """Raise IGRError naming the row if its garments cannot be laid out flat, or have too many steps."""
+    """Raise IGRError naming the row if its garments cannot be laid out flat, or if it has too many steps."""
     assert line.sampling is not None
     try:
         check_flattens(load_flattener(INCLUDED_FLATTENER), restorer.info.model.native_size)

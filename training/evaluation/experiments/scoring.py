@@ -177,7 +177,8 @@ def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
     masks = images_in(folder)
     missing = [name for name in names if name not in masks]
     if missing:
-        raise IGRError(f"{folder} has no mask for {missing[0]} and {len(missing) - 1} others: omit --silhouettes.")
+        more = f" and {counted(len(missing) - 1, 'other pair')}" if len(missing) > 1 else ""
+        raise IGRError(f"{folder} has no mask for {missing[0]}{more}: add masks, or omit --silhouettes.")
     for name in names:
         read_silhouette(masks[name])
     return masks
@@ -210,7 +211,7 @@ def _warnings(
     expected = scoring.protocol.count
     if expected is not None and generated.count != expected and not unpaired:
         split = f"{expected:,} pairs ({scoring.protocol.split})"
-        yield f"The protocol is meant for {split}, but there are {generated.count:,}."
+        yield f"The protocol is meant for {split}, but {generated.count:,} were scored."
     if lossy := generated.formats.get("jpg", 0):
         yield f"{lossy} of the generated images are JPEG, which lowers every metric: save them as PNG."
     if resized := _resized(scoring.protocol, generated, reference):

@@ -47,7 +47,7 @@ def check_claim(path: Path, described: dict[str, Any]) -> str:
     """The text that `claim` would write; raises IGRError as `claim` does, and writes nothing."""
     text = json.dumps(described, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise IGRError(f"{path} has other settings: choose another --out, or remove {path.parent}.")
+        raise IGRError(f"{path} records different settings: choose another --out, or remove {path.parent}.")
     return text
 
 

@@ -27,7 +27,7 @@ from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsF
 BATCH = 16
 """Batch size of the networks."""
 MIN_PICTURES = 3
-"""Smallest set for distribution metrics."""
+"""Minimum number of images in a set for distribution metrics."""
 KID_SUBSETS = 100
 """Number of subsets for torch-fidelity's KID, as in clean-fid."""
 KID_SUBSET_SIZE = 1000
@@ -255,7 +255,7 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
         )  # ignore the warning that the matrix square root did not converge; the library then adds its epsilon
         try:
             return float(fid_from_feats(one, other))
-        except TypeError as error:  # it calls sqrtm with an argument that SciPy 1.18 has removed
+        except TypeError as error:  # clean-fid passes sqrtm an argument that SciPy 1.18 has removed
             raise IGRError(
                 "clean-fid does not work with this version of SciPy: run `pip install 'scipy<1.18'`."
             ) from error

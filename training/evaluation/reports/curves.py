@@ -43,7 +43,7 @@ PANELS = (
 
 @rc_context({"text.parse_math": False})  # names may contain $
 def loss_curves(runs: Sequence[Path], out: Path) -> None:
-    """Draw the curves of training runs into a PNG with a row of panels for each run, including substituted losses.
+    """Draw the curves of training runs into a PNG with a row of panels for each run.
 
     Raises IGRError for a folder that is not a run, and if none of the runs has logged anything.
     """

@@ -157,7 +157,7 @@ def validity_table(found: Validity) -> str:
     count = found.rankings[0].count
     return markdown(titles, lines) + (
         f"\n{count} drawn garments with a pattern or a print, starting at seed {found.start}; ranked at "
-        f"`{found.revision[:12]}`.\n"
+        f"commit `{found.revision[:12]}`.\n"
     )
 
 

@@ -73,13 +73,13 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
             lines.append(_measured(result, columns, own))
     n = _listed({result.generated.count for result in results})
     protocols = _listed({result.protocol["name"] for result in results})
-    note = f"“measured”: here, on {data}, {n} images, protocol {protocols}."
+    note = f"Rows marked “measured” are this project's results on {data} ({n} images, protocol {protocols})."
     where = STREET if unpaired else VITON
     return (
         f"{CAPTIONS[table]}\n\n"
         + markdown(titles, lines)
-        + f"\n“paper”: as published, on {where}; the paper does not state its protocol or LPIPS network. "
-        f"{note} The two are only comparable if the data, the protocol and the metric weights are the same."
+        + f"\nRows marked “paper” are the published results on {where}; the paper states neither its protocol nor its "
+        f"LPIPS network. {note} The two are only comparable if data, protocol and metric weights are the same."
         + (f" {no_mask(results)}\n" if own and no_mask(results) else "\n")
     )
 
@@ -94,7 +94,8 @@ def _paper_row(table: str, result: Result) -> str:
         return str(result.known.get("paper", ""))
     guidance = result.known.get("guidance")
     whole = all(result.known.get(name) == 1 for name in ("reference_strength", "image_prompt_strength"))
-    whole = whole and not any(name in result.known for name in ("photos", "details", "start"))  # the paper uses neither
+    # the paper uses none of these settings
+    whole = whole and not any(name in result.known for name in ("photos", "details", "start"))
     return f"{guidance:.1f}" if whole and guidance is not None else ""
 
 

@@ -16,7 +16,7 @@ SETTINGS = "settings"
 SHOWN = ("texture_agreement", "garment_psnr")
 """Metrics in each cell, if they were computed; the first is compared with the baseline."""
 WORSE = "↓"
-"""Marks a cell that is worse than the baseline, with an interval that excludes zero."""
+"""Mark of cells that are worse than the baseline, if the interval of the difference excludes zero."""
 
 
 def settings_table(results: Sequence[Result], baseline: str) -> str:
@@ -45,8 +45,9 @@ def settings_table(results: Sequence[Result], baseline: str) -> str:
     widest = max(one.paired[shown[0]].high - one.paired[shown[0]].low for one in bundles) / 2
     name = first.name(base.protocol["name"], base.silhouettes is not None)
     mark = (
-        f"Each cell: {title}. {WORSE}: {name} worse than that of “{baseline}” (bold); the 95% interval of the "
-        f"paired difference excludes zero. The widest 95% interval of {name} is ±{first.written(widest)}."
+        f"Each cell shows {title}. {WORSE} marks cells whose {name} is worse than that of “{baseline}” (bold), with a "
+        f"95% interval of the paired difference that excludes zero. The widest 95% interval of {name} is "
+        f"±{first.written(widest)}."
     )
     return f"{markdown(titles, lines)}\n{mark} {caption(bundles)}"
 
@@ -55,7 +56,8 @@ def _named(result: Result) -> str:
     known = result.known
     start, end = known.get("guidance_interval") or (0.0, 1.0)
     interval = "" if (start, end) == (0.0, 1.0) else f" from {start:g} to {end:g}"
-    return f"{known['sampler']}, guidance {known['guidance']:g}{interval}"
+    precision = f", {known['precision']}" if "precision" in known else ""
+    return f"{known['sampler']}, guidance {known['guidance']:g}{interval}{precision}"
 
 
 def _cell(one: Result, base: Result, shown: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ SAME = (
     "photos",
     "details",
     "start",
+    "precision",
     "flattener_sha256",
     "reference_margin",
 )
@@ -67,10 +68,12 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
     groups = _rows(results)
     several = max(map(len, groups.values()))
     over = f"{several} training seeds and " if several > 1 else ""
-    spread = "their 95% bootstrap intervals over the pairs" if first.paired else "KID's spread over subsets"
-    parts = [f"Means over {over}{first.generated.count:,} pairs, with {spread}"]
     if first.paired:
-        parts[0] += f"; {first.names[0]} to {first.names[-1]}"
+        pairs = f"{first.generated.count:,} pairs ({first.names[0]} to {first.names[-1]})"
+        parts = [f"Means over {over}{pairs}, with 95% bootstrap intervals over the pairs"]
+    else:
+        seeds = f", and means over {several} training seeds" if several > 1 else ""
+        parts = [f"Scores of {first.generated.count:,} images as a set, with KID's spread over subsets{seeds}"]
     bundles = [one for one in results if one.kind == "bundle"]
     for setting, text in (("guidance", "guidance {:g}"), ("steps", "{} DDIM steps")):
         values = {one.known.get(setting) for one in bundles} - {None}
@@ -79,8 +82,10 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
     parts.append(f"protocol {first.protocol['name']}")
     weights = dict.fromkeys(one.known["weights_sha256"][:12] for one in bundles if "weights_sha256" in one.known)
     if 0 < len(weights) <= MOST_WEIGHTS:
-        parts.append("weights (sha256) " + ", ".join(f"`{digest}`" for digest in weights))
-    parts.append("scored at " + ", ".join(f"`{one[:12]}`" for one in sorted({one.revision for one in results})))
+        parts.append("bundle weights (sha256) " + ", ".join(f"`{digest}`" for digest in weights))
+    revisions = sorted({one.revision for one in results})
+    commits = "commit" if len(revisions) == 1 else "commits"
+    parts.append(f"scored at {commits} " + ", ".join(f"`{one[:12]}`" for one in revisions))
     sentences = ["; ".join(parts) + "."]
     if differences and several > 1:
         sentences.append("Differences for the individual training seeds are given in parentheses.")
@@ -92,7 +97,7 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
 def no_mask(results: Sequence[Result]) -> str:
     """A sentence about columns marked “no mask”; empty if there are none."""
     if results[0].paired and results[0].silhouettes is None:
-        return "“no mask”: everything except white background counts as garment."
+        return "In columns marked “no mask”, everything except white background counts as garment."
     return ""
 
 

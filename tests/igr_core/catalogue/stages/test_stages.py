@@ -48,7 +48,7 @@ def test_a_batch_writes_what_restore_writes_for_each_photo(tmp_path: Path, bundl
     for name, evidence in (("a", tmp_path / "a_map.png"), ("b", tmp_path / "b_map.png")):
         photo, mask, own = tmp_path / f"photos/{name}.png", tmp_path / f"masks/{name}.png", tmp_path / f"{name}_own.png"
         words = ("restore", photo, "--mask", mask, "--category", "upper", "--out", own, "--evidence", evidence)
-        assert invoke(*words, "--bundle", bundle, "--steps", 2, "--guidance", 1, "--device", "cpu").exit_code == 0
+        assert invoke(*words, "--bundle", bundle, "--steps", 2, "--guidance", 1, "--precision", "fp32").exit_code == 0
         assert furthest(tmp_path / "out" / found[name].image, own) <= 1  # a batch may round differently
         assert furthest(tmp_path / "out" / found[name].evidence_map, evidence) <= 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

@@ -46,7 +46,7 @@ def test_a_photo_is_timed_alone_and_with_its_product_shot(monkeypatch: pytest.Mo
     text = report(monkeypatch, 2, 1)
     assert f"{2 * 3 / sum(PHOTOS):.2f} CPU s per new photo, including its share of the product shot" in text
     assert "50 CPU ms to dress a photo again, 80 with its product shot" in text
-    assert "0 attempts rejected of 7" in text
+    assert "0 of 7 attempts rejected" in text
 
 
 def test_stages_are_listed_by_garment_and_by_photo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_stages_are_listed_by_garment_and_by_photo(monkeypatch: pytest.MonkeyPat
 
 
 def test_rejected_attempts_are_counted_and_a_seed_without_a_record_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "1 attempts rejected of 3" in report(monkeypatch, 1, 0)  # seed 0 has one photo and was tried twice
+    assert "1 of 3 attempts rejected" in report(monkeypatch, 1, 0)  # seed 0 has one photo and was tried twice
     with pytest.raises(IGRError, match="Every attempt at seed 10 was rejected: use other seeds with --start"):
         report(monkeypatch, 2, 9)
 

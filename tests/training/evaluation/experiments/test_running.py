@@ -198,7 +198,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     # The folder is self-contained: it contains the other methods' images, and no paths on this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
     assert str(place) not in told(out) and str(place) not in output.replace(str(out), "")
-    assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 images" in output
+    assert "on VITON-HD, test, 4 pairs of the folder VITON-HD (4 images" in output
     folders = f"rows=[{{name: a, pictures: {out / 'rows' / 'IGR' / 'pictures'}}}]"
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), "--set", folders, *changes)
     assert code == 1 and "is inside the experiment's own folder" in output
@@ -276,9 +276,9 @@ def test_other_settings_never_mix_with_existing_images(
     changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]")
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes)[0] == 0
     code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes, "--set", "steps=2")
-    assert code == 1 and "row.json has other settings" in output
+    assert code == 1 and "row.json records different settings" in output
     code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes, "--set", "seed=5")
-    assert code == 1 and "experiment.json has other settings" in output
+    assert code == 1 and "experiment.json records different settings" in output
 
 
 def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> None:
@@ -298,19 +298,19 @@ def test_no_image_with_other_settings_remains(place: Path, tmp_path: Path, monke
 
     assert again("viton_hd.yaml", "viton", "controls=[nearest]")[0] == 0
     code, output = again("viton_hd.yaml", "viton", "controls=[nearest]", "nearest.limit=2")
-    assert code == 1 and "nearest/row.json has other settings" in output.replace("\n", "")
+    assert code == 1 and "nearest/row.json records different settings" in output.replace("\n", "")
     assert again("viton_hd.yaml", "viton", "controls=[white]", "nearest.limit=2")[0] == 0
     write_changed(place / "other.safetensors", place / "tiny.safetensors", ViewConfig(), 1.5)
     other = "rows=[{name: b, bundle: other.safetensors}]"
     code, output = again("viton_hd.yaml", "viton", other, "controls=[nearest]")
-    assert code == 1 and "nearest/row.json has other settings" in output.replace("\n", "")
+    assert code == 1 and "nearest/row.json records different settings" in output.replace("\n", "")
     write_changed(place / "seen.safetensors", place / "tiny.safetensors", ViewConfig("focused"), 1.0)
     code, output = again("viton_hd.yaml", "viton", "rows=[{name: b, bundle: seen.safetensors}]", "controls=[white]")
-    assert code == 1 and "persons/settings.json has other settings" in output.replace("\n", "")
+    assert code == 1 and "persons/settings.json records different settings" in output.replace("\n", "")
     street = ("controls=[white]", "metrics=[encoder_fd]", "encoder=tiny.safetensors")
     assert again("street.yaml", "street", *street)[0] == 0
     code, output = again("street.yaml", "street", *street, "references.limit=2")
-    assert code == 1 and "references/settings.json has other settings" in output.replace("\n", "")
+    assert code == 1 and "references/settings.json records different settings" in output.replace("\n", "")
 
 
 def test_removed_rows_leave_the_table(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

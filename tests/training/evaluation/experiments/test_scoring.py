@@ -120,7 +120,7 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
     assert code == 1 and f"{place / 'masks' / 'g1.png'} is not a supported image" in output and "scoring" not in output
     (place / "masks" / "g1.png").unlink()
     code, output = score(place, "--silhouettes", str(place / "masks"))
-    assert code == 1 and "has no mask for g1 " in output
+    assert code == 1 and "has no mask for g1: " in output
 
 
 def test_each_interval_is_the_bootstrap_of_its_values(place: Path) -> None:
@@ -264,7 +264,7 @@ def test_unequal_counts_jpegs_and_resizing_are_noted(place: Path) -> None:
         picture.save(place / "mine" / "g0.jpg")
     (place / "mine" / "g0.png").unlink()
     garment(place / "mine" / "g1.png", 128, (24, 32, 72, 96), (96, 128))
-    count = "The protocol is meant for 2,032 pairs (VITON-HD test, paired), but there are 3."
+    count = "The protocol is meant for 2,032 pairs (VITON-HD test, paired), but 3 were scored."
     lossy = "1 of the generated images are JPEG, which lowers every metric: save them as PNG."
 
     def resized(number: int) -> str:

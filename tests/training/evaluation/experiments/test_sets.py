@@ -105,6 +105,17 @@ def test_steps_and_guidance_are_rows_and_curves(place: Path, tmp_path: Path) -> 
     assert "guidance.png" in page and "steps.png" in page
 
 
+def test_a_row_in_bfloat16_is_restored_in_bfloat16_and_says_so(place: Path, tmp_path: Path) -> None:
+    out, bundle = tmp_path / "half", place / "full" / "0" / "bundle.safetensors"
+    rows = [{"name": "whole", "bundle": str(bundle)}, {"name": "half", "bundle": str(bundle), "precision": "bf16"}]
+    settings = {key: value for key, value in config(place).items() if key not in ("sets", "baseline", "controls")}
+    code, output = run(settings | {"data": drawn(2), "rows": rows, "controls": []}, out)
+    assert code == 0, output
+    assert [one.known.get("precision") for one in experiment_results(out)] == [None, "bf16"]
+    whole, half = (sorted((out / "rows" / name / "pictures").glob("*.png")) for name in ("whole", "half"))
+    assert len(whole) == 2 and all(a.read_bytes() != b.read_bytes() for a, b in zip(whole, half, strict=True))
+
+
 def test_every_row_has_its_setting_in_its_name() -> None:
     data = {"title": "t", "data": drawn(2), "controls": []}
     rows = [{"name": "a", "bundle": "x/{seed}", "seeds": [3, 4], "steps": [5, 9]}, {"name": "b", "bundle": "y"}]

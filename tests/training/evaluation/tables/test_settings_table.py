@@ -30,9 +30,14 @@ def test_steps_are_columns_and_the_worse_cells_are_marked() -> None:
     assert lines[4].startswith("| ddim, guidance 1.5 from 0.2 to 0.6 |  | 0.320 / ") and lines[4].endswith("↓ |")
 
 
+def test_another_precision_has_its_own_row() -> None:
+    lines = settings_table([FEW, MANY, measured(0.5, 25, precision="bf16")], MANY.row).splitlines()
+    assert lines[3].startswith("| ddim, guidance 1.5, bf16 |  | 0.520 / ")
+
+
 def test_the_caption_names_metrics_and_the_baseline() -> None:
     text = settings_table([FEW, MANY], FEW.row).splitlines()[-1]
-    assert text.startswith("Each cell: texture ↑ / garment PSNR, dB ↑.") and f"“{FEW.row}” (bold)" in text
+    assert text.startswith("Each cell shows texture ↑ / garment PSNR, dB ↑.") and f"“{FEW.row}” (bold)" in text
 
 
 def test_an_unknown_baseline_is_refused() -> None:

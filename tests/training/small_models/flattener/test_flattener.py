@@ -237,7 +237,7 @@ def test_training_reduces_the_loss(tiny: FlattenerTraining, tmp_path: Path) -> N
 
 def test_pairs_that_are_trained_on_are_not_measured_on(tiny: FlattenerTraining, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(IGRError, match="includes seed-000000000, which is also trained on: for held_out, specify"):
+    with pytest.raises(IGRError, match="includes seed-000000000, which is also used for training: for held_out"):
         train(replace(tiny, run=str(run), held_out=tiny.data))
     assert not run.exists()
     path = tmp_path / "flattener.safetensors"

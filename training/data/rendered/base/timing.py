@@ -1,4 +1,4 @@
-"""CPU seconds by stage: `with stage("drape"):` does nothing unless measuring is on."""
+"""CPU seconds by stage; `with stage("drape"):` only measures within a `measured()` context."""
 
 from __future__ import annotations
 

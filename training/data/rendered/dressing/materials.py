@@ -40,13 +40,13 @@ class Skin:
     tone: Rgb
     """Colour of lit skin."""
     lips: Rgb
-    """Mouth."""
+    """Colour of the lips."""
     brow: Rgb
-    """Brows and lashes."""
+    """Colour of brows and lashes."""
     nail: Rgb
-    """Finger nails."""
+    """Colour of the fingernails."""
     iris: Rgb
-    """Eyes."""
+    """Colour of the irises."""
     hair: Rgb
     """Colour of a bright strand of hair."""
     gloss: float
@@ -60,11 +60,11 @@ class Coat:
     """Colours of a shoe or a bag."""
 
     main: Rgb
-    """Upper or outside."""
+    """Colour of the shoe's upper, or of the bag's outside."""
     second: Rgb
-    """Sole or lining."""
+    """Colour of the sole, or of the bag's lining."""
     metal: Rgb
-    """Buckles and eyelets."""
+    """Colour of buckles and eyelets."""
     gloss: float
     """Strength of reflections, 0..1."""
 

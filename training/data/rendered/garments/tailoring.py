@@ -246,7 +246,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
 
 
 def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
-    """Matrix (V, V) that smooths the cut, except at thin straps, because smoothing would pull them under the skin."""
+    """Matrix (V, V) that smooths the cloth at rest, except thin straps, which it would pull under the skin."""
     pieces = np.unique(np.stack(list(pattern.tags.values()), axis=1), axis=0, return_inverse=True)[1].ravel()
     smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6, pieces)
     if cut.neckline != "straps":

@@ -135,7 +135,8 @@ def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
 def _check_seeds(seeds: range, settings: RenderSettings) -> None:
     if len(seeds) == 0 or seeds.start < 0 or seeds.step != 1:
         raise IGRError(
-            f"{seeds} contains nothing to render: choose a first seed of 0 or more and at least one garment."
+            f"There is nothing to render from seed {seeds.start}: choose a first seed of 0 or more and at least one "
+            "garment."
         )
     if settings.held_out and seeds.start < HELD_OUT_START:
         raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}: use larger seeds.")

@@ -31,7 +31,7 @@ class Bag:
     """One bag."""
 
     kind: BagKind = "none"
-    """How the bag is carried."""
+    """One of BAG_KINDS, which also determines how the bag is carried."""
     side: Literal["L", "R"] = "L"
     """Side of the shoulder or hand that carries the bag."""
     size: tuple[float, float, float] = (0.26, 0.09, 0.2)

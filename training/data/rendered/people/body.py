@@ -78,17 +78,17 @@ class BodyModel:
     quads: Mapping[str, np.ndarray]
     """(Q, 4) int32 by part: faces, counter-clockwise seen from outside, as indices of vertices in the whole model."""
     paint: Mapping[str, np.ndarray]
-    """(V,) float32 in 0..1: lips, brows, nails, mouth (its inside), lids, face, ears."""
+    """(V,) float32 masks in 0..1 by name: lips, brows, nails, mouth (its inside), lids, face, ears."""
     rest: np.ndarray
-    """(V, 3) float32: metres."""
+    """(V, 3) float32: vertices of a body whose coefficients are all 0, metres."""
     modes: np.ndarray
     """(R, V, 3) float32: offsets of the vertices for each shape coefficient."""
     rest_heads: np.ndarray
-    """(J, 3) float32: heads of the bones."""
+    """(J, 3) float32: heads of that body's bones, metres."""
     head_modes: np.ndarray
     """(R, J, 3) float32: offsets of the bones' heads for each shape coefficient."""
     targets: np.ndarray
-    """(K, P) uint8: which phenotype anchors are multiplied for the weight of each of MakeHuman's targets."""
+    """(K, P) uint8: the weight of each of MakeHuman's targets is the product of the weights of the anchors marked 1."""
     projection: np.ndarray
     """(K, R - 2 L) float32: projection from targets to phenotype modes. The last 2 L modes are not included: they are
     the increasing and decreasing local changes."""

@@ -29,7 +29,7 @@ class Hair:
     """One hair style."""
 
     style: Style = "short"
-    """Kind of cut."""
+    """One of STYLES."""
     thickness: float = 0.016
     """Thickness of the hair on the head, metres."""
     length: float = 0.3
@@ -160,7 +160,7 @@ def _strands(rng: np.random.Generator, across: np.ndarray, along: np.ndarray, fi
 
 
 def _paint(shade: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 with the brightness first."""
+    """(N, 3) float32 paint of hair: the brightness `shade`, and two unused channels."""
     return np.stack([shade, np.zeros_like(shade), np.zeros_like(shade)], 1).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ class Shoe:
     """A pair of shoes."""
 
     kind: ShoeKind = "sneaker"
-    """Cut of the shoe."""
+    """One of SHOE_KINDS."""
     shaft: float = 0.09
     """Height of the upper edge at the ankle, metres."""
     sole: float = 0.02

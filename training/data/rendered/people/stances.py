@@ -69,9 +69,9 @@ class TrunkStance:
     face: float = 0.0
     """Turn of the head to the left."""
     nod: float = 0.0
-    """Bend of the head forwards."""
+    """Tilt of the head forwards."""
     cock: float = 0.0
-    """Bend of the head to the left."""
+    """Tilt of the head to the left."""
 
 
 def _with(*names: str) -> frozenset[str]:

@@ -137,7 +137,7 @@ def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -
 def _other_size(where: str, per_shard: int) -> IGRError:
     return IGRError(
         f"{where} does not begin or end where a shard of {per_shard} records would: render into another folder, or use "
-        "this folder's start and records per shard."
+        "the first seed and the records per shard of this folder."
     )
 
 

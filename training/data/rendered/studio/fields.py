@@ -15,7 +15,7 @@ class Reader:
     def take(self, count: int) -> np.ndarray:
         """The next `count` bytes as uint8; raises ValueError if there are fewer."""
         if self._at + count > len(self._data):
-            raise ValueError("they are truncated")
+            raise ValueError("the data is truncated")
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -26,6 +26,7 @@ class Reader:
 
 def pack_field(values: np.ndarray, valid: np.ndarray) -> bytes:
     """Values (h, w, c) uint16 as 2 h w c bytes: the difference between each value and its prediction from neighbours.
+
     Values that are not `valid` (h, w) are lost; they are replaced by values that are easy to predict.
     """
     filled = _carried_on(values, valid)

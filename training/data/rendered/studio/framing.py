@@ -21,7 +21,8 @@ LENSES = (35.0, 85.0)
 NEAREST = 1.8
 """Minimum distance of a camera from the person, metres."""
 SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
-"""Fraction of a frame's spare height that is below the person, where it is not a half; keeps the person cropped."""
+"""Fraction of a frame's spare height that is added below the person, so that the person stays cropped; 0.5 for the
+other framings."""
 TURN = 35.0
 """Maximum angle of a camera to either side of the person, degrees."""
 SIDE_TURN = (60.0, 85.0)

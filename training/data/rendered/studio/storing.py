@@ -92,7 +92,7 @@ def decode_correspondence(data: bytes) -> np.ndarray:
 
 def _decode_view(data: bytes) -> View:
     if not data.startswith(MAGIC):
-        raise ValueError(f"they do not begin with {MAGIC!r}")
+        raise ValueError(f"the data does not begin with {MAGIC!r}")
     start = len(MAGIC) + 4
     (length,) = struct.unpack_from("<I", data, len(MAGIC))
     metadata = json.loads(data[start : start + length])
@@ -101,7 +101,7 @@ def _decode_view(data: bytes) -> View:
         parts.append(data[at : at + size])
         at += size
     if at != len(data):
-        raise ValueError("they are truncated")
+        raise ValueError("the data is truncated")
     width, height = metadata["size"]
     labels, centre = _decode_labels(parts[0], parts[1], (height, width))
     most_light, most_gloss = metadata["most"]

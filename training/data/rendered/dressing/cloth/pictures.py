@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from ....synthetic.art.palette import DARK, LIGHT, VIVID, Rgb, mixed, pick, scaled
 
 SIDE = 320
-"""Side in pixels."""
+"""Side of an image in pixels."""
 
 
 def _sky(top: Rgb, low: Rgb) -> Image.Image:

@@ -18,7 +18,7 @@ MOST_OF_CHEST = 0.62
 lower edge. A panel covers half of the torso's circumference; a half circle appears 2/pi times as wide as its length.
 """
 SIDES = ("armhole", "seam")
-"""Lines at the sides of a body panel."""
+"""Roles of the lines at the sides of a body panel."""
 
 
 def place_prints(

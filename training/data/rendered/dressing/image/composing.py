@@ -128,7 +128,7 @@ def _check(view: View, panels: Sequence[Panel]) -> None:
     if view.labels.shape != (height * SUBSAMPLES, width * SUBSAMPLES) or view.uv.shape[:2] != (height, width):
         raise IGRError("The view's buffers differ in size: create the view again with this version's studio.")
     if len(view.table) > 255 or any(label.panel >= len(panels) for label in view.table):
-        raise IGRError("The view's labels name panels that are missing: pass the panels stored with it.")
+        raise IGRError("The view's labels name panels that are missing: pass the panels stored with the view.")
 
 
 def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:

@@ -26,7 +26,7 @@ class Suit:
     combine: sparse.csr_matrix
     """(N, T): the suit's vertices as combinations of the tights' vertices."""
     even: sparse.csr_matrix
-    """(N, N): smooths normals."""
+    """(N, N): matrix that smooths normals."""
     weights: np.ndarray
     """(N, J) float32: skin weights."""
     arms: np.ndarray

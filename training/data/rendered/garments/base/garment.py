@@ -40,7 +40,7 @@ class Trim:
     uv: np.ndarray
     """(G, 3, 2) positions on the trim's panel, in metres."""
     panel: np.ndarray
-    """(G,) int16."""
+    """(G,) int16: index of each face's panel."""
     solid: bool
     """Whether the trim must be kept away from the cloth (collars, hoods)."""
 
@@ -72,15 +72,15 @@ class Garment:
     snug: np.ndarray
     """(V,) bool: bands that fit closely and are not widened."""
     smooth: sparse.csr_matrix
-    """(V, V) smooths the cut."""
+    """(V, V) matrix that smooths the cloth at rest, except thin straps."""
     fine_faces: np.ndarray
     """(4 F, 3) int32: four faces for each coarse face."""
     refine: sparse.csr_matrix
-    """(V', V): fine vertices from coarse ones."""
+    """(V', V) matrix that computes fine vertices from coarse ones."""
     even: sparse.csr_matrix
-    """(V', V') replaces fine vertices by a mean of their neighbours; flat cloth does not move."""
+    """(V', V') matrix that replaces fine vertices by a mean of their neighbours; flat cloth does not move."""
     coarse_even: sparse.csr_matrix
-    """(V, V) the same for coarse vertices."""
+    """(V, V) matrix that does the same for coarse vertices."""
     springs: Springs
     """Springs of the coarse cloth."""
     fine_springs: Springs
@@ -88,7 +88,7 @@ class Garment:
     uv: np.ndarray
     """(4 F, 3, 2) float32: positions of the fine faces' corners on the panels, in metres."""
     panel: np.ndarray
-    """(4 F,) int16."""
+    """(4 F,) int16: index of each fine face's panel in `panels`."""
     rim: np.ndarray
     """(R, 2) int32 open edges of the fine cloth, directed as in their faces."""
     rim_face: np.ndarray
@@ -96,7 +96,7 @@ class Garment:
     trims: tuple[Trim, ...]
     """Collars, pockets and the like."""
     panels: tuple[Panel, ...]
-    """Panels that the indices in `panel` refer to."""
+    """Panels of the cloth and its trims."""
 
     @property
     def clear(self) -> np.ndarray:

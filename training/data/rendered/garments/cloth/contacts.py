@@ -52,7 +52,7 @@ class Draped:
 
 
 def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
-    """Carry a figure's suit and hands into a pose."""
+    """Move a figure's suit and hands into a pose."""
     shared = suit()
     body = figure.body
     points = skin(figure.points, shared.weights, transforms)

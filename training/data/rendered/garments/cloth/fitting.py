@@ -92,7 +92,7 @@ def pleats_of(garment: Garment) -> np.ndarray:
 
 
 def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Span hollows, and let cloth fall from the widest part above if the cut is straight."""
+    """Let the cloth span the body's hollows and, if the cut is straight, fall from the widest part above."""
     top = figure.armpit[0, 2] - 0.01 if cut.top else figure.waist
     centre = float(np.interp(figure.waist, *figure.side))
     angle = np.arctan2(place[:, 0], -(place[:, 1] - centre))

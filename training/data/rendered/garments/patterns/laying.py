@@ -20,14 +20,14 @@ KNIT = ("tee", "long_sleeve", "hoodie", "sweater", "cardigan", "tank", "crop_top
 
 @dataclass(frozen=True)
 class Piece:
-    """Faces of a panel."""
+    """A part of a pattern that becomes a panel."""
 
     name: str
     """Name of the panel."""
     role: Role
     """Role of the panel."""
     chosen: np.ndarray
-    """(F,) bool."""
+    """(F,) bool: faces of the part."""
 
 
 def lay(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Panel]]:
