@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..model.bundle import BundleInfo
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
+    from ..sampling.presets import Preset, Sampler, Sampling
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -135,7 +136,7 @@ def restore(
         from ..restore.planning import plan_jobs
 
         info = Bundle.open(bundle).info
-        sampling = chosen(preset, steps, guidance, guidance_start, guidance_end, sampler)
+        sampling = _sampling(preset, steps, guidance, guidance_start, guidance_end, sampler)
         settings = settings_of(
             info, size, view, sampling, seed, transparent, min_evidence, keep_reference, start, bundle
         )
@@ -154,6 +155,23 @@ def restore(
         _show_report(report, seconds, in_folder)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _sampling(
+    preset: Preset,
+    steps: int | None,
+    guidance: float | None,
+    start: float | None,
+    end: float | None,
+    sampler: Sampler | None,
+) -> Sampling:
+    try:
+        return chosen(preset, steps, guidance, start, end, sampler)
+    except IGRError as error:  # each option is in its range, so only the interval can be wrong
+        raise UsageError(
+            f"--guidance-start {start or 0:g} is after --guidance-end {1 if end is None else end:g}: choose an earlier "
+            "start or a later end."
+        ) from error
 
 
 def _check_attention(info: BundleInfo, settings: Settings, measured: bool) -> None:

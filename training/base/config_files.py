@@ -108,6 +108,13 @@ def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
     return int(value) if "e" in text and value.is_integer() else value
 
 
+def _string(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    """Text; a path that begins with ~/ is in the user's home folder, as in a shell."""
+    text = str(loader.construct_scalar(node))
+    return os.path.expanduser(text) if text.startswith("~/") else text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _string)
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 

@@ -25,6 +25,9 @@ COLUMNS = ("photo", "mask", "box", "category", "name", "garment")
 """Columns that a table may have; photo is required."""
 _PARQUET = (".parquet", ".pq")
 _TABLES = (".csv", *_PARQUET)
+_BEYOND = "\0"
+"""Name under which the cells of a CSV line beyond its header are read; no column can have it."""
+_TOO_LONG = "The row has more cells than the header: put cells that contain the separator in quotation marks."
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def _row(number: int, line: Mapping[str, Any], columns: Mapping[str, str], folde
     found = {name: _text(line.get(own)) for name, own in columns.items()}
     for name in ("photo", "mask"):
         found[name] = _place(found.get(name, ""), folder)
-    return Row(number, **found)
+    return Row(number, **found, error=_TOO_LONG if _text(line.get(_BEYOND)) else "")
 
 
 def _text(value: Any) -> str:
@@ -209,7 +212,7 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():  # a column of integers with gaps
         value = int(value)
     if isinstance(value, (list, tuple)):
-        return " ".join(str(one) for one in value)
+        return " ".join(str(one) for one in value).strip()
     return str(value).strip()
 
 
@@ -240,7 +243,9 @@ def _in_form_on_disk(folder: str, location: str) -> str:
 def _read_csv(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:
     try:
         table = decode_table(data, {"photo"})
-        reader = csv.DictReader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
+        reader = csv.DictReader(
+            io.StringIO(table.text, newline=""), restkey=_BEYOND, strict=True, delimiter=table.separator
+        )
         return list(reader.fieldnames or ()), list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{source} cannot be read as a CSV file in UTF-8 ({error}): save it again.") from error

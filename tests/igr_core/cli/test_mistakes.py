@@ -42,6 +42,9 @@ def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, stub
     fails(restore(photo, mask, out, stub, "--size", "big"), 2, "such as 768x1024")
     for more in (("--steps", 0), ("--steps", 9999), ("--guidance", 0.5), ("--seed", -1), ("--view", "side")):
         assert restore(photo, mask, out, stub, *more).exit_code == 2
+    late = restore(photo, mask, out, stub, "--guidance-start", 0.7, "--guidance-end", 0.2)
+    fails(late, 2, "--guidance-start 0.7 is after --guidance-end 0.2: choose an earlier start or a later end.")
+    fails(restore(photo, mask, out, stub, "--precision", "fp16", "--device", "cpu"), 2, "use bf16, fp32 or auto")
     assert (files(tmp_path), files(photos), files(masks)) == before
 
 

@@ -61,6 +61,13 @@ def test_unknown_names_of_any_type_are_listed(tmp_path: Path, text: str, words: 
         load_config(TrainConfig, tmp_path / "c.yaml")
 
 
+def test_a_path_in_the_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    found = read_yaml("run: ~/runs/first\nshares: [~/a, ./~/b]\nname: ~tilde\nnothing: ~\n")
+    assert found["run"] == "/home/anna/runs/first" and found["shares"] == ["/home/anna/a", "./~/b"]
+    assert found["name"] == "~tilde" and found["nothing"] is None
+
+
 def test_yes_and_no_are_text(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\n")
     assert load_config(TrainConfig, tmp_path / "c.yaml", ["precision=no"]).precision == "no"

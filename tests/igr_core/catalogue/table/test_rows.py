@@ -264,6 +264,15 @@ def test_blank_rows_are_left_out_and_the_others_keep_their_numbers(tmp_path: Pat
         read_table(write_csv(tmp_path, "photo,mask\n,\n"))
 
 
+def test_a_row_with_more_cells_than_the_header_is_an_error_of_this_row(tmp_path: Path) -> None:
+    table = write_csv(tmp_path, "photo,name\na.png,coat\nb.png,coat, red\nc.png,shirt,,\n")
+    first, second, third = read_table(table).rows
+    assert not first.error and not third.error, "empty cells at the end are common"
+    assert second.error == (
+        "The row has more cells than the header: put cells that contain the separator in quotation marks."
+    )
+
+
 def test_a_column_without_a_name_is_not_mentioned(tmp_path: Path) -> None:
     assert read_table(write_csv(tmp_path, "photo,price, ,\n/a.jpg,1,,\n")).unused == ("price",)
     with pytest.raises(IGRError, match="has the columns image, but not photo"):
