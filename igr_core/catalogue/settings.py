@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..files import sha256
-from ..included import INCLUDED_FLATTENER
+from ..included import INCLUDED_FLATTENER, INCLUDED_OUTLINES
 from ..precision import Precision
 from ..restore.jobs import Settings
 from ..storage import Folder
@@ -57,7 +57,7 @@ class CatalogueSettings:
         if own["start"] == "noise":
             del own["start"]  # so that reports written before this entry existed still match
         else:
-            own["start"] = f"flat ({model_hash(INCLUDED_FLATTENER)})"
+            own["start"] = f"flat ({model_hash(INCLUDED_FLATTENER)}, outlines {model_hash(INCLUDED_OUTLINES)})"
         own |= {"image_type": self.image_type, "evidence": self.evidence}
         for name, path in (("parser", self.parser), ("segmenter", self.segmenter)):
             own[name] = None if path is None else Path(path).name  # a model's folder does not affect the images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,8 @@ _UNSURE, _SURE = 0.35, 0.6
 """Probabilities of being visible: up to the first, the photo's pixels are not used; from the second on, entirely."""
 _HIDDEN = 0.35
 """Share of hidden pixels from which a cell of the latent is denoised; others keep the photo's pixels."""
+_SHADE = 0.7
+"""Brightness of the garment's inside relative to its outside: the median of rendered product shots."""
 _FEATHER = 0.008
 """Width of the transition at the border of the photo's pixels, as a fraction of the image's height."""
 _SOFT = 0.006
@@ -50,6 +52,8 @@ class FlatMap:
     """(1, H, W): logit of the garment's opacity."""
     light: Tensor
     """(1, h, w): logarithm of the factor by which even light would brighten the photo's pixels."""
+    inside: Tensor
+    """(1, H, W) in 0..1: where the flat garment shows its inside, as in a neckline; no photo shows this."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,23 @@ def flat_garments(
     shown = worn(network, photos)
     owners = {number: category for category, own in zip(categories, numbers, strict=True) for number in own}
     maps = flatten(network, shown, [owners[number] for number in range(len(shown))])
-    return [FlatGarment(tuple(maps[n] for n in own), tuple(shown[n] for n in own)) for own in numbers]
+    return [
+        FlatGarment(_outlined(network, [maps[n] for n in own], category), tuple(shown[n] for n in own))
+        for category, own in zip(categories, numbers, strict=True)
+    ]
+
+
+def _outlined(network: Flattener, maps: Sequence[FlatMap], category: str) -> tuple[FlatMap, ...]:
+    """The maps of a garment with the outline of a real garment, if the network has any that fit."""
+    if network.outlines is None:
+        return tuple(maps)
+    visible = torch.stack([one.visible for one in maps]).amax(0)
+    shape = network.outlines.fitted(
+        torch.stack([one.opacity for one in maps]).mean(0), visible.logit(1e-4), CATEGORIES.index(category)
+    )
+    if shape is None:
+        return tuple(maps)
+    return tuple(replace(one, opacity=shape.opacity, inside=shape.inside) for one in maps)
 
 
 def worn(network: Flattener, photos: Sequence[SourcePhoto]) -> list[Worn]:
@@ -150,6 +170,7 @@ def flatten(network: Flattener, photos: Sequence[Worn], categories: Sequence[str
             visible[row, 0].sigmoid(),
             opacity[row],
             light[row].clamp(-_MOST_LIGHT, _MOST_LIGHT),
+            torch.zeros_like(opacity[row]),
         )
         for row in range(len(place))
     ]
@@ -162,7 +183,7 @@ def lay_out(maps: Sequence[FlatMap], photos: Sequence[Worn], size: tuple[int, in
     than the maps.
     """
     check_aspect(size, (maps[0].opacity.shape[-1], maps[0].opacity.shape[-2]))
-    opacity = _silhouette(maps, size)
+    opacity, inside = _silhouette(maps, size), _inside(maps, size)
     evidence = flat_evidence(maps)
     pixels = opacity.new_zeros(3, *opacity.shape[-2:])
     known, faint, blurry = torch.zeros_like(opacity), torch.zeros_like(opacity), torch.zeros_like(pixels)
@@ -171,7 +192,8 @@ def lay_out(maps: Sequence[FlatMap], photos: Sequence[Worn], size: tuple[int, in
         taken, covered = warped(photo.source, one.flow.place, size)
         shown = evidence.in_photo[number] * (evidence.best == number)
         shown = F.interpolate(shown[None, None], opacity.shape[-2:], mode="bilinear", align_corners=False)[0]
-        taken, part = relit(taken, one.light), ((shown - _UNSURE) / (_SURE - _UNSURE)).clamp(0, 1) * covered
+        taken = relit(taken, one.light)
+        part = ((shown - _UNSURE) / (_SURE - _UNSURE)).clamp(0, 1) * covered * (1 - inside)
         part = torch.minimum(part, blurred(part, _FEATHER * size[1]))
         faint, blurry = faint + part, blurry + part * taken
         part = part * trusted(one.flow.stretch, photo.source, size)
@@ -182,6 +204,7 @@ def lay_out(maps: Sequence[FlatMap], photos: Sequence[Worn], size: tuple[int, in
     )
     known = known.clamp(0, 1)
     ground = fill(blurry, faint.clamp(0, 1), ground)  # pixels that are magnified too much are better than none
+    ground = ground * (1 - (1 - _SHADE) * inside)
     return Flat(_on_white(known * pixels + (1 - known) * ground, opacity), pixels, known, opacity)
 
 
@@ -252,6 +275,12 @@ def _silhouette(maps: Sequence[FlatMap], size: tuple[int, int]) -> Tensor:
     across, down = torch.gradient(logits[0])
     slope = (across**2 + down**2).sqrt().clamp_min(_FLAT_SLOPE * 256 / height)
     return (0.5 + logits / slope).clamp(0, 1)
+
+
+def _inside(maps: Sequence[FlatMap], size: tuple[int, int]) -> Tensor:
+    """(1, h, w) in 0..1: where the flat garment shows its inside."""
+    inside = torch.stack([one.inside for one in maps]).mean(0)
+    return F.interpolate(inside[None], size[::-1], mode="bilinear", antialias=True, align_corners=False)[0]
 
 
 def _on_white(image: Tensor, opacity: Tensor) -> Tensor:

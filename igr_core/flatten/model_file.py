@@ -14,6 +14,8 @@ from ..foreign import explain_unreadable
 from ..json_text import parse_json
 from ..model.config import from_json, to_json
 from .network import Flattener, FlattenerConfig
+from .outline_file import load_outlines
+from .outlines import Outlines
 
 KEY = "igr_flattener"
 """Entry of the header with the config as JSON."""
@@ -23,7 +25,7 @@ _AGAIN = "use an intact file, or train it again with `python -m training train-f
 
 
 def load_flattener(path: Path, device: str | torch.device = "cpu") -> Flattener:
-    """Load a flattening network in float32, ready for inference.
+    """Load a flattening network in float32, ready for inference, with the outlines beside it, if there are any.
 
     Raises IGRError naming the file if it is missing, damaged or another kind of model.
     """
@@ -51,7 +53,25 @@ def load_flattener(path: Path, device: str | torch.device = "cpu") -> Flattener:
         if not weight.is_floating_point() or not bool(weight.isfinite().all()):
             raise IGRError(f"{path} contains NaN, infinite or integer values in {name}: {_AGAIN}.")
     network.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
+    if (beside := outlines_beside(path)).is_file():
+        network.outlines = _outlines(beside, config.size)
     return network.requires_grad_(False).eval().to(device)
+
+
+def outlines_beside(path: Path) -> Path:
+    """Path of the outlines for a flattener: `flattener_outlines.npz` beside `flattener.safetensors`."""
+    return path.with_name(f"{path.stem}_outlines.npz")
+
+
+def _outlines(path: Path, size: tuple[int, int]) -> Outlines:
+    found = load_outlines(path)
+    height, width = found.labels.shape[1:]
+    if (width, height) != size:
+        raise IGRError(
+            f"{path} has outlines of {width}x{height}, but the flattener's size is {size[0]}x{size[1]}: make them "
+            "again with `python -m training collect-outlines`."
+        )
+    return Outlines(found)
 
 
 def save_flattener(path: Path, network: Flattener) -> None:

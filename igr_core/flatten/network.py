@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import IGRError
 from ..model.config import CATEGORIES
 from ..ranges import Range, Ranged
+from .outlines import Outlines
 
 Width = Annotated[int, Range(8, 1024)]
 """Number of channels."""
@@ -156,11 +157,15 @@ class Refinement(nn.Module):
 
 
 class Flattener(nn.Module):
-    """For each point of the flat garment, its place in the photo, and whether the photo shows it."""
+    """For each point of the flat garment, its place in the photo, and whether the photo shows it.
+
+    `outlines`, if any, replace its own outline when garments are laid out.
+    """
 
     def __init__(self, config: FlattenerConfig) -> None:
         super().__init__()
         self.config = config
+        self.outlines: Outlines | None = None
         _, fine, middle, deep = config.widths
         self.pyramid = Pyramid(config.widths)
         self.garment = nn.Parameter(torch.randn(config.size[0] * config.size[1] // _DEEPEST**2, deep) * 0.02)

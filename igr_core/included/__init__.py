@@ -13,3 +13,5 @@ INCLUDED_PARSER = INCLUDED_BUNDLE.with_name("parser")
 
 INCLUDED_FLATTENER = INCLUDED_BUNDLE.with_name("flattener.safetensors")
 """The network that lays garments out flat."""
+INCLUDED_OUTLINES = INCLUDED_BUNDLE.with_name("flattener_outlines.npz")
+"""Outlines of flat garments, which the flattener uses."""

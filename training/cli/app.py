@@ -101,6 +101,7 @@ class Verbs(LazyCommands):
         ),
         Verb("train-flattener", "small_models", "train_flattener", "Train the network that lays garments flat.", SMALL),
         Verb("measure-flattener", "small_models", "measure_flattener", "Measure a flattener on held-out pairs.", SMALL),
+        Verb("collect-outlines", "small_models", "collect_outlines", "Collect outlines for the flattener.", SMALL),
     )
 
 

@@ -20,6 +20,7 @@ from .commands import (
     RenderedShareOption,
     RunOption,
     StepsOption,
+    out_file,
 )
 
 
@@ -228,3 +229,23 @@ def measure_flattener(
         typer.echo(f"Note: {held_out} has seeds below {HELD_OUT_START}, which may have been trained on.", err=True)
     typer.echo(f"{path}, {sha256(path)[:16]}, {counted(len(pairs), 'pair')}:")
     typer.echo(_format_scores(flattener_scores(network, pairs.batches(8))))
+
+
+def collect_outlines(
+    out: Annotated[Path, typer.Option(help="File to write (.npz), beside the flattener.", callback=out_file)],
+    count: Annotated[int, typer.Option(min=4, max=20_000, help="Number of garments.")] = 1000,
+    start: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="First seed.")] = 30_000,
+    size: Annotated[str, typer.Option(help="The flattener's size as WxH.")] = "192x256",
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")] = 2,
+) -> None:
+    """Collect the outlines of rendered garments for the flattener."""
+    from igr_core.errors import UsageError
+    from igr_core.flatten.outline_file import save_outlines
+    from igr_core.photo.inputs import parse_size
+
+    from ..small_models.flattener.outlines import collect
+
+    if out.suffix != ".npz":
+        raise UsageError(f"--out {out}: use the extension .npz.")
+    save_outlines(out, collect(count, start, parse_size(size, 16), workers))
+    typer.echo(str(out))

@@ -103,6 +103,6 @@ def _link(path: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
     try:
         os.link(path, target)
-    except OSError:  # another disk, or one without links
+    except OSError:  # the target is on another disk, or links are not supported
         with atomic_file(target) as temporary:
             shutil.copyfile(path, temporary)

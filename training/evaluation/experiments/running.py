@@ -15,10 +15,10 @@ import torch.distributed
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.files import make_folder
+from igr_core.files import make_folder, sha256
 from igr_core.flatten.flat import check_flattens
 from igr_core.flatten.model_file import load_flattener
-from igr_core.included import INCLUDED_FLATTENER
+from igr_core.included import INCLUDED_FLATTENER, INCLUDED_OUTLINES
 from igr_core.model.bundle import Bundle
 from igr_core.photo.image_files import decode_image
 from igr_core.photo.images import save_image
@@ -262,6 +262,7 @@ class ExperimentRun:
             "start": "flat" if line.row.start == "flat" else None,
             "precision": None if line.row.precision == "fp32" else line.row.precision,
             "flattener_sha256": _flattener_sha256() if line.row.start == "flat" else None,
+            "outlines_sha256": sha256(INCLUDED_OUTLINES) if line.row.start == "flat" else None,
             "reference_margin": line.pruning.margin,
         }
         return {name: value for name, value in known.items() if value is not None}

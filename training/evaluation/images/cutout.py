@@ -96,7 +96,7 @@ def work_through(
         return report
     write = prepare()
     make_folder(folder)
-    for task in left:  # so that, if this run is stopped, images from an earlier run are not mistaken for its own
+    for task in left:  # if this run is stopped, earlier images must not be mistaken for its own
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
     for task in tqdm(left, desc=title, unit="image"):

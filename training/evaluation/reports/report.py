@@ -128,7 +128,7 @@ def _galleries(report: Report) -> dict[str, list[str]]:
         "Median": names[middle : middle + SHOWN],
         "Worst": names[:SHOWN],
     }
-    return {f"{title} by texture of “{report.first.name}”": group for title, group in groups.items()}
+    return {f"{title} texture of “{report.first.name}”": group for title, group in groups.items()}
 
 
 def _gallery(report: Report, title: str, names: Sequence[str], truth: Path | None) -> str:
@@ -206,7 +206,7 @@ def _label_tables(report: Report) -> str:
             f"<table class=numbers><thead><tr><th>{_safe(key)}</th><th>pairs</th>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
-    return f"<h2>By attributes of the pairs, “{_safe(first.name)}”</h2><div class=side>{''.join(tables)}</div>"
+    return f"<h2>Scores of “{_safe(first.name)}” by attribute of the pairs</h2><div class=side>{''.join(tables)}</div>"
 
 
 def _part(result: Result, metric: str, places: Sequence[int]) -> str:

@@ -30,6 +30,7 @@ SAME = (
     "start",
     "precision",
     "flattener_sha256",
+    "outlines_sha256",
     "reference_margin",
 )
 """Settings that must be the same for all training seeds of a row."""

@@ -123,7 +123,7 @@ def test_inexact_masks_move_their_border_both_ways_and_nothing_else() -> None:
 
 
 def predicted(samples: Samples, off: float = 0.0) -> Flattened:
-    """The truth, with places `off` to the right."""
+    """The truth, with positions moved right by `off`."""
     seen = samples.place.isfinite().all(1, keepdim=True)
     place = samples.place.nan_to_num(0.5) + off * torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
     logits, light = torch.where(seen, 20.0, -20.0), torch.zeros_like(place[:, :1])
@@ -165,7 +165,7 @@ def test_distances_are_relative_to_the_height_of_the_garment() -> None:
 
 
 class Knowing(nn.Module):
-    """Returns the truth, with places `off` to the right."""
+    """A network that returns the truth, with positions moved right by `off`."""
 
     def __init__(self, samples: Samples, off: float, light: float = 0.0) -> None:
         super().__init__()
