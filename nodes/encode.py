@@ -98,4 +98,16 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str, pruning
     f = config.vae.downscale
     shape = (view.person.shape[0], config.vae.latent_channels, height // f, width // f)
     empty = adapter.prompts["empty"][None]
-    return Reference(config, features, keys_values, prompt, empty, shape, adapter.key, category, kept=kept)
+    return Reference(
+        config,
+        features,
+        keys_values,
+        prompt,
+        empty,
+        shape,
+        adapter.key,
+        category,
+        kept=kept,
+        shown=view.keys,
+        vae_weights=adapter.vae_weights,
+    )

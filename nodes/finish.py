@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
+from ..igr_core.photo.inputs import MASK_THRESHOLD
 from ..igr_core.photo.view import GarmentView, unfit
 from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
@@ -138,13 +139,23 @@ class IGRGarmentFinish(io.ComfyNode):
 
 
 def _opacity(mask: Tensor, images: Tensor) -> Tensor:
-    """The garments' opacity (B, 1, H, W) from a MASK; raises IGRError unless it fits the images (B, 3, H, W)."""
+    """The garments' opacity (B, 1, H, W) from a MASK.
+
+    Raises IGRError for a mask that does not fit the images (B, 3, H, W), is empty, or has the garment as a hole.
+    """
     opacity = as_rows(mask, "mask").clamp(0, 1)
     if opacity.shape[-2:] != images.shape[-2:] or len(opacity) not in (1, len(images)):
         raise IGRError(
             f"The mask has shape {tuple(mask.shape)}, but the images are {images.shape[-1]}x{images.shape[-2]} "
             f"({counted(len(images), 'image')}): connect the mask of the node that the images come from."
         )
+    for number, one in enumerate(opacity):
+        label = f"mask {number + 1}" if len(opacity) > 1 else "mask"
+        if float(one.max()) < MASK_THRESHOLD:
+            raise IGRError(f"The {label} is empty: connect the garment's opacity, 1 on the garment and 0 around it.")
+        edge = torch.cat([one[0, 0], one[0, -1], one[0, :, 0], one[0, :, -1]])
+        if float(edge.min()) > MASK_THRESHOLD > float(one.min()):
+            raise IGRError(f"The {label} is 1 around the garment and 0 on it: connect an Invert Mask before this node.")
     return opacity.to(images).expand(len(images), -1, -1, -1)
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
-from ..igr_core.photo.inputs import check_range
+from ..igr_core.photo.images import MOSTLY
+from ..igr_core.photo.inputs import MASK_THRESHOLD, check_range
 from ..igr_core.photo.masks import full_strength
 
 OVERSHOOT = 0.25
@@ -39,6 +40,21 @@ def to_photos(image: Tensor) -> Tensor:
         alpha = photos[:, 3:]
         photos = photos[:, :3] * alpha + (1 - alpha)
     return photos.expand(-1, 3, -1, -1)
+
+
+def check_opaque(image: Tensor, masks: Tensor) -> None:
+    """Raise IGRError for an IMAGE (B, H, W, 4) that is transparent where its masks (B or 1, 1, H, W) are white.
+
+    Compositing over white would erase the garment.
+    """
+    if image.shape[-1] != 4 or masks.shape[-2:] != image.shape[1:3]:
+        return
+    inside = (masks[:, 0] >= MASK_THRESHOLD).expand(len(image), -1, -1)
+    clear = (image[..., 3] < MASK_THRESHOLD) & inside
+    for number, share in enumerate(clear.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)):
+        if float(share) > MOSTLY:
+            label = f"photo {number + 1}" if len(image) > 1 else "photo"
+            raise IGRError(f"The {label} is transparent where its mask is white: connect the photo without alpha.")
 
 
 def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:

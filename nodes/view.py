@@ -14,7 +14,7 @@ from ..igr_core.photo.masks import mend_mask
 from ..igr_core.photo.overlay import overlay
 from ..igr_core.photo.view import make_view
 from .host.ui import preview
-from .images import to_image, to_masks, to_photos
+from .images import check_opaque, to_image, to_masks, to_photos
 from .schema import advanced, check_option, check_text, schema, whole
 from .segmentation.without_mask import STOP, WHOLE, masks_without_input, options
 from .sockets import Adapter, AdapterSocket, ViewSocket
@@ -173,6 +173,7 @@ class IGRGarmentView(io.ComfyNode):
         given = masks is not None
         if masks is None:
             masks, note = masks_without_input(without_mask, photos, category)
+        check_opaque(person, masks)
         validate_inputs(photos, masks)  # before a wider mask hides what the photo has under the given one
         masks = mend_mask(masks, grow=grow, feather=feather, fill_holes=fill_holes, largest_only=largest_only)
         fitted = make_view(

@@ -29,7 +29,7 @@ _FORMATS = {
 }
 """Pillow's format for each extension with which images can be saved."""
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
-_MOSTLY = 0.8
+MOSTLY = 0.8
 """A photo is rejected if more than this fraction of its garment is transparent; below 1, because a mask may extend
 beyond the transparent hole."""
 
@@ -68,7 +68,7 @@ def photo_and_mask_of_images(image: Image.Image, mask: Image.Image, name: str, m
     alpha = _opacity(image)
     if alpha is not None and alpha.shape == cover.shape[-2:]:
         inside = cover[0, 0].numpy() >= MASK_THRESHOLD
-        if inside.any() and (alpha[inside] < MASK_THRESHOLD).mean() > _MOSTLY:
+        if inside.any() and (alpha[inside] < MASK_THRESHOLD).mean() > MOSTLY:
             raise IGRError(
                 f"{name} is transparent where its mask is white, as MaskEditor saves it: use the original photo."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,12 @@ class GarmentView:
     """(B, 1, h, w), or (1, 1, h, w) for all photos: the original masks; None in a view that was stored without them."""
     muted: bool = False
     """Whether warnings are off, because the user chose to use the whole photo."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """A hash of each photo and its mask, to tell whether two views show the same."""
+        both = torch.cat([self.person, self.mask], 1).float().cpu().contiguous()
+        return tuple(hashlib.sha256(one.numpy().tobytes()).hexdigest() for one in both)
 
     def warnings_about(self, category: str, photo: int | None = None) -> tuple[str, ...]:
         """The warnings about one photo, or about all of them, that apply to a garment of this category."""

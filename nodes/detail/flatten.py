@@ -16,7 +16,7 @@ from ...igr_core.flatten.model_file import load_flattener
 from ...igr_core.flatten.network import Flattener
 from ...igr_core.included import INCLUDED_FLATTENER
 from ...igr_core.photo.view import GarmentView
-from ..host.encoding import Reference
+from ..host.encoding import Reference, check_view
 from ..host.locking import after_click
 from ..host.networks import check_vae
 from ..host.ui import preview
@@ -68,13 +68,14 @@ class IGRFlattenGarment(io.ComfyNode):
         """Lay out every garment, and encode it."""
         height, width = view.person.shape[-2:]
         check_flattens(_network(), (width, height))
-        check_vae(vae, reference.config.vae)
+        check_vae(vae, reference.config.vae, reference.vae_weights)
         f = reference.config.vae.downscale
         if (height, width) != (reference.latent_shape[2] * f, reference.latent_shape[3] * f):
             raise IGRError(
                 f"The view is {width}x{height}, but the reference was encoded at {reference.latent_shape[3] * f}x"
                 f"{reference.latent_shape[2] * f}: connect the view that the reference was encoded from."
             )
+        check_view(reference, view)
         count = reference.latent_shape[0]
         photos = photos_of(view, count, reference.photos)
         flat = flat_garments(_network(), source_photos(view), [reference.category] * count, photos)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...igr_core.photo.view import GarmentView, join_views, shows_again, split_view
-from ..host.encoding import Reference, check_together, join_references, photo_of
+from ..host.encoding import Reference, check_together, check_view, join_references, photo_of
 from ..schema import schema
 from ..sockets import ReferenceSocket, ViewSocket
 
@@ -40,6 +40,8 @@ class IGRCombineReferences(io.ComfyNode):
     ) -> io.NodeOutput:
         """Join the references and the views; photos that the first view already contains are skipped."""
         check_together(reference, other_reference)
+        check_view(reference, view)
+        check_view(other_reference, other_view)
         for number, part in enumerate(split_view(other_view, other_reference.latent_shape[0])):
             if not shows_again(view, part):
                 reference = join_references(reference, photo_of(other_reference, number))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -18,6 +21,9 @@ from ..images import to_image, to_photos
 from ..schema import advanced, schema, whole
 from ..sockets import EvidenceSocket, ViewSocket
 from .evidence import photos_of
+
+_SAME = 0.8
+"""Least overlap (intersection over union) of an image's cells with those of its evidence."""
 
 
 class IGRTransferDetails(io.ComfyNode):
@@ -85,13 +91,31 @@ class IGRTransferDetails(io.ComfyNode):
                 "connect the image that Garment Evidence uses."
             )
         size = whole("width", width, 64, MOST_SIDE), whole("height", height, 64, MOST_SIDE)
+        alphas = garment_alpha(images)
+        _check_shown(evidence, alphas)
         sources = source_photos(view)
         photos = photos_of(view, len(images), len(evidence[0].flows))
         settings, show = Transfer(strength, feather), progress(len(images))
         done = []
-        for number, (one, alpha) in enumerate(zip(images, garment_alpha(images), strict=True)):
+        for number, (one, alpha) in enumerate(zip(images, alphas, strict=True)):
             chosen = [sources[photo] for photo in photos[number]]
             done.append(transfer_details(one, alpha, evidence[number], chosen, size, settings))
             show(number + 1)
         results, moved = (torch.stack(parts) for parts in zip(*done, strict=True))
         return io.NodeOutput(to_image(results), moved[:, 0])
+
+
+def _check_shown(evidence: Sequence[Evidence], alphas: Tensor) -> None:
+    """Raise IGRError if garments with the opacity `alphas` (B, 1, H, W) are not those of the evidence.
+
+    The evidence is positive on the cells of its own garment.
+    """
+    for number, (one, alpha) in enumerate(zip(evidence, alphas, strict=True)):
+        own = one.in_photo.amax(0) > 0
+        shown = F.interpolate(alpha[None], own.shape, mode="area")[0, 0] > 0
+        if bool(own.any()) and float((own & shown).sum()) < _SAME * float((own | shown).sum()):
+            label = f"image {number + 1}" if len(alphas) > 1 else "image"
+            raise IGRError(
+                f"The {label} does not show the garment of the evidence at the same place: connect the image that is "
+                "connected to Garment Evidence."
+            )

@@ -14,7 +14,8 @@ from ...igr_core.model.config import ModelConfig, VAEConfig
 from ...igr_core.model.image_encoder import preprocess
 from ...igr_core.model.image_prompt import ImagePrompt
 from ...igr_core.model.pruning import Kept, join, take
-from ...igr_core.photo.view import MOST_PHOTOS
+from ...igr_core.photo.view import MOST_PHOTOS, GarmentView
+from ...igr_core.text import counted
 from .blocks import last_block, reference_position, transformer_blocks
 from .locking import after_click
 from .networks import inference_dtype
@@ -45,17 +46,34 @@ class Reference:
     """n, the number of photos per garment; features have n * B rows, beginning with all first photos."""
     kept: Kept = field(default_factory=dict)
     """Kept cells of the n * B photos, by block name; blocks that keep every token are missing."""
+    shown: tuple[str, ...] = ()
+    """GarmentView.keys of the photos, in the order of the features."""
+    vae_weights: Tensor | None = None
+    """First convolution of the VAE's encoder that the bundle was trained with; None if the bundle names none."""
 
 
 def check_together(one: Reference, other: Reference) -> None:
     """Raise IGRError unless two references have the same bundle, size, number of garments and category."""
+    if one.latent_shape[0] != other.latent_shape[0]:
+        raise IGRError(
+            f"One reference has {counted(one.latent_shape[0], 'garment')}, the other {other.latent_shape[0]}: encode "
+            "as many photos for one as for the other, in the same order."
+        )
     if (one.config, one.latent_shape, one.key) != (other.config, other.latent_shape, other.key):
         raise IGRError(
-            "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
-            "of the same size."
+            "The references differ in bundle or size: encode both with the same bundle, from views of the same size."
         )
     if one.category != other.category:
         raise IGRError("The references differ in category: choose the same one in both GarmNet Encode nodes.")
+
+
+def check_view(reference: Reference, view: GarmentView) -> None:
+    """Raise IGRError for a view of other photos than those of the reference."""
+    if reference.shown != view.keys:
+        raise IGRError(
+            "The view does not show the photos that the reference was encoded from: connect the same Garment Mask/Crop "
+            "to both."
+        )
 
 
 def photo_of(reference: Reference, number: int) -> Reference:
@@ -63,7 +81,7 @@ def photo_of(reference: Reference, number: int) -> Reference:
     count = reference.latent_shape[0]
     rows = slice(number * count, (number + 1) * count)
     features, kept = take(reference.features, reference.kept, rows)
-    return replace(reference, features=features, kept=kept, photos=1)
+    return replace(reference, features=features, kept=kept, photos=1, shown=reference.shown[rows])
 
 
 def join_references(one: Reference, other: Reference) -> Reference:
@@ -74,7 +92,8 @@ def join_references(one: Reference, other: Reference) -> Reference:
     if one.photos + other.photos > MOST_PHOTOS:
         raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References node.")
     features, kept = join([(one.features, one.kept), (other.features, other.kept)])
-    return replace(one, features=features, kept=kept, photos=one.photos + other.photos)
+    shown = one.shown + other.shown
+    return replace(one, features=features, kept=kept, photos=one.photos + other.photos, shown=shown)
 
 
 def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:

@@ -189,7 +189,7 @@ def check_vae(vae: Any, config: VAEConfig, weights: Tensor | None = None) -> Non
     if weights is None or own is None:
         return
     if own.shape != weights.shape or float((own - weights).norm()) > _SAME_ENCODER * float(weights.norm()):
-        raise IGRError("The VAE and the adapter come from different bundles: use the same IGR Load for both.")
+        raise IGRError("The VAE comes from another bundle: connect the VAE of the IGR Load whose adapter is used.")
 
 
 def encoder_weights(vae: Any) -> Tensor | None:

@@ -39,6 +39,8 @@ NO_MASKS = "none (Garment Mask/Crop decides)"
 SHIPPED = "examples (rendered persons)"
 """Option for the example photos in the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
+_NUMBERED, _LONGEST_FILE = "_00001_.png", 255
+"""What Save Image adds to a name, and the maximum length in bytes of a file name."""
 _LONGEST_NAME = 200
 """Maximum length in bytes of each part of a prefix, which leaves space for Save Image's number and extension."""
 _PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
@@ -164,7 +166,7 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
     """
     found = _pairs(catalogue, _category_of(catalogue, category))
     finished = set() if again else finished_names(catalogue)
-    found = _without_placeholders(found)
+    found = _without_unusable(found, catalogue.save_to)
     pairs = tuple(pair for pair in found.pairs if pair.photo.stem not in finished)
     paired = {pair.photo.stem for pair in found.pairs}  # if two photos share a name, the garment belongs to the first
     failed = {
@@ -175,15 +177,18 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
     return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue, found.ignored)
 
 
-def _without_placeholders(found: Pairing) -> Pairing:
-    """Mark photos as failed if Save Image would replace part of their name, because they would never count as done."""
-    named = [pair for pair in found.pairs if _PLACEHOLDER.search(pair.photo.stem)]
-    sentence = "Save Image would replace part of the photo's name, such as %width%: rename the photo."
-    return replace(
-        found,
-        pairs=tuple(pair for pair in found.pairs if pair not in named),
-        failed={**found.failed, **{pair.photo.name: sentence for pair in named}},
-    )
+def _without_unusable(found: Pairing, save_to: str) -> Pairing:
+    """Mark photos as failed whose names Save Image cannot use, because they would never count as done."""
+    start = save_to.rpartition("/")[2]
+    failed = dict(found.failed)
+    for pair in found.pairs:
+        if _PLACEHOLDER.search(pair.photo.stem):
+            failed[pair.photo.name] = (
+                "Save Image would replace part of the photo's name, such as %width%: rename the photo."
+            )
+        elif len(os.fsencode(start + pair.photo.stem + _NUMBERED)) > _LONGEST_FILE:
+            failed[pair.photo.name] = "The photo's name is too long for Save Image to add a number to it: shorten it."
+    return replace(found, pairs=tuple(pair for pair in found.pairs if pair.photo.name not in failed), failed=failed)
 
 
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:

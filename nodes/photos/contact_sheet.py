@@ -7,10 +7,11 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.view import GarmentView
 from ..host.folders import output_root
 from ..host.ui import preview, progress
-from ..schema import garment_category, schema
+from ..schema import check_option, check_text, garment_category, schema
 from ..sockets import ViewSocket
 from .sheet import Pair, draw_sheet, reduced
 from .sheet_inputs import check_lengths, matched
@@ -81,6 +82,10 @@ class IGRContactSheet(io.ComfyNode):
     def check_lazy_status(cls, prefix: list[str], **inputs: Any) -> list[str]:
         """Check the report before the garments are restored, then request everything that is not known yet."""
         check_lengths({"prefix": prefix, "person": inputs["person"], "category": inputs["category"]})
+        for one in prefix:
+            check_text("prefix", one)
+        for one in inputs["category"]:
+            check_option("category", one, (*CATEGORIES, None))
         check_reports(output_root(), {split_prefix(one)[0] for one in prefix})
         return [name for name, given in inputs.items() if any(one is None for one in given)]
 

@@ -22,7 +22,7 @@ REPORT = "report.csv"
 COLUMNS = ("name", "category", "size", "evidence", "warnings")
 """Columns: name of the garment, its category, width x height in pixels, the fraction of the
 garment that was visible in the photo if it was measured, and warnings, as full sentences."""
-_PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
+_PLACEHOLDER = re.compile(r"%(?:width|height|year|month|day|hour|minute|second|date(?::[^%]*)?|[^%/]+\.[^%/]+)%")
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ RUN_ERRORS = {
     "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
     "black under a mask that grows": (black_under_a_small_mask(), "IGRGarmentView.*completely black under its mask"),
     "model of another bundle": (model_of("twin.safetensors"), "IGRApply.*come from different bundles: use the same"),
-    "vae of another bundle": (with_vae_of("twin.safetensors"), "IGRGarmNetEncode.*different bundles: use the same"),
+    "vae of another bundle": (with_vae_of("twin.safetensors"), "IGRGarmNetEncode.*The VAE comes from another bundle"),
     "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent contains NaN or infinite values"),
     "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),
     "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),

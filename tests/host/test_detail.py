@@ -111,6 +111,28 @@ def test_guidance_of_other_nodes_does_not_count_twice(server: Server) -> None:
     ).abs().max() < 1e-4
 
 
+def test_details_need_the_image_of_the_evidence(server: Server) -> None:
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    graph["finish"] = node(
+        "IGRGarmentFinish", image=["decode", 0], aspect="3:4", margin=0.3, background="white", trim=True
+    )
+    details = {"width": 384, "height": 512, "strength": 1.0}
+    graph["details"] = node(
+        "IGRTransferDetails", image=["finish", 0], evidence=["evidence", 0], view=["view", 0], **details
+    )
+    with pytest.raises(PromptFailed, match="image does not show the garment of the evidence at the same place"):
+        values(server, graph, image=["details", 0])
+
+
+def test_each_reference_needs_its_own_view(server: Server) -> None:
+    graph = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
+    (combined,) = [name for name, one in graph.items() if one["class_type"] == "IGRCombineReferences"]
+    views = {name: graph[combined]["inputs"][name] for name in ("view", "other_view")}
+    swapped = with_inputs(graph, combined, view=views["other_view"], other_view=views["view"])
+    with pytest.raises(PromptFailed, match="does not show the photos that the reference was encoded from"):
+        server.run(swapped)
+
+
 def test_a_model_that_is_not_from_a_bundle_is_rejected(server: Server) -> None:
     graph = with_evidence(restore(SMALL, seed=SEED, steps=STEPS))
     graph["other"] = node("IGRLoad", bundle=TINY)

@@ -16,6 +16,7 @@ from igr_core.restore.flattened import FlatRestored, restore_flat
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.sampling.presets import Sampling
 from tests.support.host.graphs import (
+    SMALL,
     node,
     restore,
     two_persons,
@@ -67,18 +68,44 @@ def test_garment_finish_uses_the_exact_outline(server: Server) -> None:
     outline = values(server, graph, mask=["complete", 2])
     assert 0.1 < outline.mean() < 0.9
     assert (values(server, graph, mask=["finish", 1]) - outline).abs().max() < 1e-3
-    graph["opposite"] = node("InvertMask", mask=["complete", 2])
-    graph = with_inputs(graph, "finish", mask=["opposite", 0])
-    assert (values(server, graph, mask=["finish", 1]) - (1 - outline)).abs().max() < 1e-3
+    graph["grown"] = node("GrowMask", mask=["complete", 2], expand=9, tapered_corners=True)
+    graph = with_inputs(graph, "finish", mask=["grown", 0])
+    grown = values(server, graph, mask=["grown", 0])
+    assert (values(server, graph, mask=["finish", 1]) - grown).abs().max() < 1e-3 < (grown - outline).mean()
     unfitted = with_inputs(graph, "finish", aspect="the photo's own", view=["view", 0])
     both = [
         values(server, with_inputs(unfitted, "finish", mask=mask), mask=["finish", 1])
-        for mask in (["complete", 2], ["opposite", 0])
+        for mask in (["complete", 2], ["grown", 0])
     ]
-    assert both[0].std() > 0.1 and (both[0] + both[1] - 1).abs().max() < 1e-2
+    assert both[0].std() > 0.1 and (both[1] - both[0]).mean() > 1e-3 and (both[1] - both[0]).min() > -1e-2
     graph["small"] = node("SolidMask", value=1.0, width=64, height=64)
     with pytest.raises(PromptFailed, match="The mask has shape .*, but the images are 384x512"):
         values(server, with_inputs(graph, "finish", mask=["small", 0]), mask=["finish", 1])
+
+
+@pytest.mark.parametrize(("mask", "sentence"), [(0.0, "The mask is empty"), ("inverted", "1 around the garment and 0")])
+def test_a_mask_without_a_garment_is_refused(server: Server, mask: Any, sentence: str) -> None:
+    graph = with_flat_start(restore(seed=SEED, steps=1), SIZE)
+    graph["other"] = node("InvertMask", mask=["complete", 2])
+    if mask != "inverted":
+        graph["other"] = node("SolidMask", value=mask, width=SIZE[0], height=SIZE[1])
+    graph["finish"] = node(
+        "IGRGarmentFinish", image=["complete", 0], mask=["other", 0], aspect="3:4", margin=0.0, background="transparent"
+    )
+    with pytest.raises(PromptFailed, match=f"IGRGarmentFinish: IGRError: The mask is .*{sentence[12:]}"):
+        values(server, graph, mask=["finish", 1])
+
+
+def test_the_vae_and_the_view_are_those_of_the_reference(server: Server) -> None:
+    graph = with_flat_start(restore(seed=SEED, steps=1), SIZE)
+    graph["other"] = node("IGRLoad", bundle=SMALL)
+    with pytest.raises(PromptFailed, match="IGRFlattenGarment: IGRError: The VAE (comes from another bundle|has)"):
+        server.run(with_inputs(graph, "flat", vae=["other", 2]))
+    graph["dress"] = node("IGRExamplePerson", garment="full")
+    graph["dress view"] = {**graph["view"], "inputs": {**graph["view"]["inputs"]}}
+    graph = with_inputs(graph, "dress view", person=["dress", 0], mask=["dress", 1])
+    with pytest.raises(PromptFailed, match="IGRFlattenGarment.*does not show the photos that the reference"):
+        server.run(with_inputs(graph, "flat", view=["dress view", 0]))
 
 
 def test_two_photos_of_one_garment_are_laid_out_together(server: Server, restorer: GarmentRestorer) -> None:

@@ -209,6 +209,16 @@ def test_names_that_save_image_would_change_are_named_and_the_others_go_on(root:
     assert "rename the photo" in found.failed["%year%.png"]
 
 
+def test_a_name_that_is_too_long_for_save_image_s_number_is_named(root: Path) -> None:
+    put(root, "é" * 123)
+    put(root, "é" * 122)
+    found = catalogue.left_to_do(opened(root), "upper", False)
+    assert list(found.failed.values()) == [
+        "The photo's name is too long for Save Image to add a number to it: shorten it."
+    ]
+    assert names(found) == ["anna", "bert", "é" * 122]
+
+
 def test_a_prefix_that_is_too_long_for_a_file_name_is_refused(root: Path) -> None:
     for long in ("x" * 300, "garments/" + "é" * 150, "y" * 300 + "/z"):
         with pytest.raises(IGRError, match="too long for a file name: use a prefix such as"):

@@ -28,6 +28,18 @@ def test_transparency_is_flattened_on_white() -> None:
     assert torch.allclose(images.to_photos(image)[0, :, 0], expected)
 
 
+def test_a_photo_that_is_transparent_under_its_mask_is_refused() -> None:
+    """Over white, the garment would vanish."""
+    image, mask = torch.rand(2, 8, 6, 4), torch.zeros(2, 1, 8, 6)
+    image[..., 3], mask[:, :, 2:6, 2:4] = 1, 1
+    images.check_opaque(image, mask)
+    image[1, 2:6, 2:4, 3] = 0
+    with pytest.raises(IGRError, match="The photo 2 is transparent where its mask is white: connect the photo without"):
+        images.check_opaque(image, mask)
+    images.check_opaque(image[..., :3], mask)
+    images.check_opaque(image[:1], mask[:1])
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 6, 2), (8, 6, 3), (1, 3, 8, 5)])
 def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(IGRError, match="connect an IMAGE with 1, 3 or 4 channels"):
