@@ -112,6 +112,18 @@ class PreparedPairs:
     def __len__(self) -> int:
         return len(self._places)
 
+    def shared_with(self, other: PreparedPairs) -> str | None:
+        """Name of a pair that is also in `other`, with the same latents; None if there is none."""
+        own = {shard.name(row): (shard, row) for shard, row in self._places}
+        for shard, row in other._places:
+            name = shard.name(row)
+            if name in own and all(
+                torch.equal(shard.rows(entry, [row]), own[name][0].rows(entry, [own[name][1]]))
+                for entry in ("garment_latent", "person_latent")
+            ):
+                return name
+        return None
+
     def read(self, indices: Iterable[int]) -> Batch:
         """Read a batch ahead of the step that needs it."""
         return self.batch(indices)

@@ -49,7 +49,7 @@ def prepare_pairs(
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
         encoded = encode_images(pictures, vae, downscale, encoder, layout, bf16)
         pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
-    if any("correspondence" in piece for piece in pieces):  # may be unknown for some pairs
+    if any("correspondence" in piece for piece in pieces):  # some pairs may have none
         pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]
     tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
     tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
@@ -146,7 +146,7 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
         name = touching[0].name
         raise IGRError(f"{out} has {name}, written with a different --shard: use the same value, or a new folder.")
     *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
-    for one in outgrown:  # remains if the process was killed before removing it
+    for one in outgrown:  # these remain if a process was killed before removing them
         one.unlink()
     shard = Shard(path)
     different = [name for name, value in settings.items() if shard.settings.get(name) != value]

@@ -75,6 +75,11 @@ class VAETraining(PartTraining):
     latent_noise: Share = 0.1
     """Maximum noise added to the latent for robust decoding, in standard deviations of the latent."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop % self.vae.downscale:
+            raise IGRError(f"crop is {self.crop}: use a multiple of {self.vae.downscale}, the VAE's downscale factor.")
+
 
 def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
     """Images for a step, (B, 3, h, w) in -1..1; they depend only on config.seed and the step."""

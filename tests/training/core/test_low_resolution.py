@@ -49,7 +49,7 @@ def test_small_images_come_first(config: TrainConfig, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_resume_is_exact_in_and_after_them(config: TrainConfig, tmp_path: Path, stop: int) -> None:
+def test_resuming_is_exact_during_and_after_small_images(config: TrainConfig, tmp_path: Path, stop: int) -> None:
     whole = Trainer(config, RunFolder(tmp_path / "whole"))
     whole.run_steps(None)
     first = Trainer(config, RunFolder(tmp_path / "half"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return tiny_config(tmp_path_factory.mktemp("data"))
 
 
-def test_the_start_of_a_run_reports_them(config: TrainConfig, tmp_path: Path) -> None:
+def test_settings_without_effect_are_reported_at_the_start(config: TrainConfig, tmp_path: Path) -> None:
     lines: list[str] = []
     short = replace(config, steps=1, optimizer=replace(config.optimizer, decay_steps=1))
     train_run(short, tmp_path / "run", None, False, lines.append)
     assert "note: optimizer.decay_steps has no effect with the schedule constant" in lines
 
 
-def test_a_run_that_has_taken_its_steps_says_so(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_finished_run_says_so(config: TrainConfig, tmp_path: Path) -> None:
     lines: list[str] = []
     train_run(replace(config, steps=3), tmp_path / "run", None, False, lines.append)
     assert not any("nothing to do" in line for line in lines)
@@ -47,6 +48,14 @@ def test_held_out_pairs_that_are_trained_on_are_refused(config: TrainConfig, tmp
     with pytest.raises(IGRError, match="data.validation contains .*held_out, which is also in data.train"):
         train_run(replace(config, data=both), tmp_path / "run", None, False, lambda _: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_copy_of_the_training_pairs_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+    shutil.copytree(config.data.train[0], tmp_path / "copy")
+    copied = replace(config.data, validation=str(tmp_path / "copy"))
+    with pytest.raises(IGRError, match=r"data\.validation contains .+ in .*copy, which is also in .+ of data\.train"):
+        check_apart(replace(config, data=copied))
+    check_apart(config)
 
 
 def test_held_out_pairs_among_the_rounds_are_refused(config: TrainConfig, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_export_skips_it_too(run: Path, tmp_path: Path) -> None:
     export_run(run, tmp_path / "out.safetensors", "n", "l", "fp16", "d")
 
 
-def test_a_state_of_an_earlier_version_is_not_taken_for_damaged(config: TrainConfig, run: Path, tmp_path: Path) -> None:
+def test_a_state_of_an_earlier_version_is_not_seen_as_damaged(config: TrainConfig, run: Path, tmp_path: Path) -> None:
     rewrite(run, lambda state: state.pop("data"))
     with pytest.raises(IGRError, match="was trained with an earlier version"):
         Trainer(config, RunFolder(run))

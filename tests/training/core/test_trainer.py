@@ -243,7 +243,7 @@ def test_another_model_in_the_same_run_folder_is_refused(config: TrainConfig, un
     assert (uninterrupted / "metrics.csv").read_bytes() == before
 
 
-def test_settings_that_would_make_another_run_are_refused(config: TrainConfig, uninterrupted: Path) -> None:
+def test_settings_that_would_change_the_run_are_refused(config: TrainConfig, uninterrupted: Path) -> None:
     refused = {
         "seed": replace(config, seed=1),
         "optimizer.learning_rate": replace(config, optimizer=replace(config.optimizer, learning_rate=1.0)),

@@ -108,7 +108,7 @@ def test_decoder_alone_keeps_the_latents(tiny: VAETraining, tmp_path: Path) -> N
     assert configs[0] == configs[1]
 
 
-def test_kernels_lie_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_are_stored_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This makes convolutions fast on CPUs; the file contains the usual layout."""
     seen: list[bool] = []
     real = train_vae.vae_loss
@@ -126,6 +126,11 @@ def test_kernels_lie_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatc
 def test_missing_data_is_named(tiny: VAETraining, tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="python -m training data draw"):
         train(replace(tiny, run=str(tmp_path / "run"), data=str(tmp_path / "nothing")))
+
+
+def test_crops_are_whole_latent_cells(tiny: VAETraining) -> None:
+    with pytest.raises(IGRError, match="crop is 17: use a multiple of 2, the VAE's downscale factor"):
+        replace(tiny, crop=17)
 
 
 def test_shipped_config() -> None:

@@ -65,7 +65,7 @@ def test_activations_are_what_a_real_forward_pass_keeps(config: TrainConfig) -> 
     assert estimate(config, config.model, 1).activations == pytest.approx(size / 1e9, rel=0.1)
 
 
-def test_more_rows_cost_more_and_checkpointing_trades(config: TrainConfig) -> None:
+def test_more_rows_cost_more_and_checkpointing_trades_memory_for_work(config: TrainConfig) -> None:
     one = estimate(config, config.model, 1)
     two = estimate(replace(config, data=replace(config.data, pairs_per_batch=4)), config.model, 1)
     assert two.activations == pytest.approx(2 * one.activations, rel=0.05)
@@ -84,7 +84,7 @@ def test_hours_follow_work_and_steps(config: TrainConfig) -> None:
     assert "estimated: 7,200 steps on 4" in lines[0] and len(lines) == 2 + len(CARDS)
 
 
-def test_cards_are_known_by_cudas_names() -> None:
+def test_gpus_are_known_by_the_names_that_cuda_reports() -> None:
     for name, known in (
         ("NVIDIA A100-SXM4-80GB", "A100"),
         ("NVIDIA A100-PCIE-40GB", "A100 40GB"),

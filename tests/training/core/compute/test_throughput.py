@@ -32,14 +32,14 @@ def test_rows_a_second_are_those_of_the_steps(tmp_path: Path) -> None:
     assert clock.logged() == {}
 
 
-def test_a_run_logs_it(tmp_path: Path) -> None:
+def test_a_run_logs_its_throughput(tmp_path: Path) -> None:
     trainer = Trainer(replace(tiny_config(tmp_path), steps=1), RunFolder(tmp_path / "run"))
     trainer.run_steps(None)
     trainer.run.close()
     assert "speed/rows_per_second" in (tmp_path / "run" / "metrics.csv").read_text()
 
 
-def test_steps_at_low_resolution_have_a_clock_of_their_own(tmp_path: Path) -> None:
+def test_steps_at_low_resolution_have_their_own_clock(tmp_path: Path) -> None:
     """The clock counts the rows of the batches of smaller images."""
     config = tiny_config(tmp_path)
     settings = PreparedPairs([str(config.data.validation)]).settings[0]

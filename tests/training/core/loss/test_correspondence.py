@@ -62,7 +62,7 @@ def measured(loss: CorrespondenceLoss, noted: Noted, correspondence: torch.Tenso
     return loss({BLOCK: [noted]}, batch(correspondence), draws)
 
 
-def test_attention_on_the_truth_costs_nothing_and_hits(loss: CorrespondenceLoss) -> None:
+def test_attention_at_the_true_positions_has_no_loss_and_every_hit(loss: CorrespondenceLoss) -> None:
     right = measured(loss, looking_at(torch.arange(CELLS)), straight()[None, None])
     assert float(right.loss) < 1e-4 and float(right.hits) == float(right.cells) == CELLS
     wrong = measured(loss, looking_at(torch.arange(CELLS).roll(1)), straight()[None, None])
@@ -129,7 +129,7 @@ def test_several_batches_are_logged_together() -> None:
     assert places_logged([[0.0, 0.0, 0.0]], "c") == {}
 
 
-def tell(folder: Path) -> None:
+def add_correspondence(folder: Path) -> None:
     """Add a correspondence to a shard: a photo that is the mirror image of the garment."""
     (shard,) = folder.iterdir()
     settings = PreparedPairs([folder]).settings[0]
@@ -144,11 +144,11 @@ def tell(folder: Path) -> None:
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     config = tiny_config(tmp_path_factory.mktemp("data"))
     for folder in (config.data.train[0], config.data.validation):
-        tell(Path(folder))
+        add_correspondence(Path(folder))
     return replace(config, correspondence_weight=0.5, correspondence_heads=HEADS)
 
 
-def test_heads_learn_where_things_lie(config: TrainConfig, tmp_path: Path) -> None:
+def test_heads_learn_the_positions(config: TrainConfig, tmp_path: Path) -> None:
     """Training lowers the loss below chance and logs it, and the heads find the mirror image; validation agrees."""
     rate = replace(config.optimizer, learning_rate=3e-3)
     long = replace(config, steps=60, optimizer=rate, log_every=10, validate_every=60, grid_pairs=1, grid_steps=1)
@@ -162,7 +162,7 @@ def test_heads_learn_where_things_lie(config: TrainConfig, tmp_path: Path) -> No
     assert values["first_step/correspondence/loss"][0] > 0
 
 
-def test_resume_and_its_log_are_exact_with_it(config: TrainConfig, tmp_path: Path) -> None:
+def test_resuming_with_this_loss_is_exact(config: TrainConfig, tmp_path: Path) -> None:
     logged = replace(config, steps=5, log_every=3)
     whole = Trainer(logged, RunFolder(tmp_path / "whole"))
     whole.run_steps(None)
@@ -182,7 +182,7 @@ def test_resume_and_its_log_are_exact_with_it(config: TrainConfig, tmp_path: Pat
     assert logs[0] == logs[1] and any("correspondence/loss" in line for line in logs[0])
 
 
-def test_gradient_checkpointing_changes_nothing_about_it(config: TrainConfig, tmp_path: Path) -> None:
+def test_gradient_checkpointing_does_not_change_this_loss(config: TrainConfig, tmp_path: Path) -> None:
     gradients = []
     for setting in (False, True):
         trainer = Trainer(replace(config, gradient_checkpointing=setting), RunFolder(tmp_path / str(setting)))
@@ -218,7 +218,7 @@ def logged_of(folder: Path) -> dict[str, float]:
     return {f"{step} {name}": float(value) for step, name, value in lines if not name.startswith("speed/")}
 
 
-def test_equation_1_is_logged_apart_from_what_is_added(config: TrainConfig, tmp_path: Path) -> None:
+def test_equation_1_is_logged_separately_from_added_losses(config: TrainConfig, tmp_path: Path) -> None:
     trained(replace(config, steps=1), tmp_path / "with")
     trained(replace(config, steps=1, correspondence_weight=0.0), tmp_path / "without")
     both, plain = logged_of(tmp_path / "with"), logged_of(tmp_path / "without")
@@ -244,7 +244,7 @@ def test_cells_of_all_rows_are_counted_before_they_are_computed(config: TrainCon
     assert torch.equal(counted.loss, one({BLOCK: [noted]}, pairs, 2).loss) and float(counted.cells) == 8
 
 
-def test_a_coarse_cell_lies_in_the_middle_of_its_visible_fine_cells() -> None:
+def test_a_coarse_cell_is_at_the_middle_of_its_visible_fine_cells() -> None:
     found = _sampled(straight(), 4, 3)
     assert torch.allclose(found[0, 0], (torch.arange(3) + 0.5) / 3) and torch.allclose(
         found[1, :, 0], (torch.arange(4) + 0.5) / 4

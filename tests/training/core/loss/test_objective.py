@@ -80,7 +80,7 @@ def test_same_generator_gives_the_same_rows() -> None:
 
 
 @pytest.mark.parametrize("scheduler", [EPSILON, VELOCITY], ids=["epsilon", "velocity"])
-def test_the_target_is_what_leads_back_to_the_clean_latent(scheduler) -> None:
+def test_the_target_leads_back_to_the_clean_latent(scheduler) -> None:
     """One DDIM step to the end with the true target gives the clean latent."""
     for timestep in (999, 500, 1):
         rows = draw_rows(batch(), scheduler, DropConfig(0.0, 0.0, 0.0), seeded(1), only_timestep=timestep)
