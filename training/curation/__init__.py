@@ -1,0 +1,1 @@
+"""Rank the pairs of a data set, and drop pairs with defects and duplicates."""

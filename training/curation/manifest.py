@@ -39,7 +39,7 @@ class Judged:
     scores: Scores
     """Score of each defect."""
     box: Box
-    """Box in the flat image relative to which the garment has a usual size."""
+    """Box of the flat image in which the garment has a usual size."""
     person_hash: str
     """Hash of the photo, computed by duplicates.dhash."""
     garment_hash: str

@@ -17,7 +17,7 @@ DEFECT_NAMES: tuple[Defect, ...] = ("occluded", "truncated", "side_view", "propo
 
 @dataclass(frozen=True)
 class CurationConfig:
-    """Thresholds for defects, chosen on drawn pairs with seeds 0..1499 (192x256, bad_share 0.4), measured on others."""
+    """Thresholds for defects, chosen on drawn pairs with seeds 0..1499 (192x256, bad_share 0.4), tested on others."""
 
     occluded: float = 0.22
     """Minimum fraction of the garment's core that an unknown object hides, from parsing and keypoints."""

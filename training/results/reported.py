@@ -1,7 +1,7 @@
 """Write measured results into the docs: `python -m training evaluate results`.
 
 `training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), robustness to
-inaccurate masks (`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and detection of
+inaccurate masks (`evaluate robustness run`), rankings by the texture metric (`evaluate validate`) and detection of
 defects by curation (`curate measure`). No number in these tables is typed by hand, and a test regenerates them.
 """
 
@@ -38,7 +38,7 @@ FILES: dict[str, Callable[[Path], str]] = {
     "lettering.json": lambda path: table_of(read_kept(path, LetteringScores)),
     "detail_cost.json": lambda path: table_of(read_kept(path, Cost)),
 }
-"""Function that makes the table for each file that is not an experiment; folder and markers have the file's stem."""
+"""Functions that make the tables of files other than experiments; folders and markers have the files' stems."""
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:

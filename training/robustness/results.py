@@ -49,7 +49,7 @@ class Condition:
         return self.kind if self.aim is None else f"{self.kind}, IoU {self.aim:.2f}"
 
     def of_reached(self, values: Iterable[Any]) -> list[Any]:
-        """From one value per photo, select those of photos whose mask reached the target."""
+        """Select the values (one per photo) of the photos whose mask reached the target."""
         return [value for value, reached in zip(values, self.reached, strict=True) if reached]
 
 
@@ -81,9 +81,8 @@ class Robustness:
             condition = condition_of(one)
             if (condition.kind, condition.aim) == (kind, aim):
                 return one
-        raise IGRError(
-            f"{kind} {'' if aim is None else aim} was not measured: run `python -m training evaluate robustness run`."
-        )
+        what = kind if aim is None else f"{kind} {aim}"
+        raise IGRError(f"{what} was not measured: run `python -m training evaluate robustness run`.")
 
     def difference(self, result: Result, metric: str) -> Interval:
         """Mean difference from the clean mask over photos that reached the target, with a 95% interval."""
@@ -156,7 +155,7 @@ def _caption(found: Robustness) -> str:
         'bootstrap interval. IoU is measured between the mask and the clean mask; "off by" is the median '
         "distance that the edge or mask was moved, or the median radius of the largest hole, as a percentage of the "
         "garment's longer side. "
-        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; "
+        f"{len(found.seeds)} held-out photos, seeds {min(found.seeds)} to {max(found.seeds)}; "
         f"guidance {settings['guidance']:g}, {settings['steps']} DDIM steps; weights (sha256) {weights}; "
         f"measured at commit `{settings['revision'][:12]}`.\n"
     )

@@ -86,7 +86,7 @@ def test_every_photo_gets_an_image_on_the_canvas_of_its_garment(source: PairSour
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([NAME, *(f"{name}.png" for name in names)])
     image = pixels(tmp_path / f"{names[2]}.png")
     assert image.shape == (128, 96, 3) and (image == (40, 100, 200)).all()  # the padding is gone
-    found = find_others(tmp_path, Subjects(source))  # as an experiment does
+    found = find_others(tmp_path, Subjects(source))  # an experiment finds the images in this way
     assert not found.missing and not found.extra
 
 

@@ -41,7 +41,7 @@ def test_other_modes_than_rgb_are_converted() -> None:
 
 def test_noise_is_a_stream_over_the_data_set_for_any_batches() -> None:
     generator = torch.Generator().manual_seed(42)
-    whole = torch.cat([torch.randn(2, *LATENT, generator=generator) for _ in range(3)])  # as in batches of two
+    whole = torch.cat([torch.randn(2, *LATENT, generator=generator) for _ in range(3)])  # drawn in batches of two
     noise = NoiseStream(42)
     assert torch.equal(noise.at([0, 1, 2]), whole[:3])
     assert torch.equal(noise.at([5]), whole[5:])  # the photos between were done before
@@ -50,7 +50,7 @@ def test_noise_is_a_stream_over_the_data_set_for_any_batches() -> None:
 
 
 def test_images_are_stretched_to_the_whole_range() -> None:
-    decoded = torch.linspace(-0.5, 2.5, 3 * 4 * 4).reshape(3, 4, 4)  # not clipped to 1 first
+    decoded = torch.linspace(-0.5, 2.5, 3 * 4 * 4).reshape(3, 4, 4)  # values above 1 are not clipped first
     pixels = np.asarray(to_image(decoded))
     assert pixels.min() == 0 and pixels.max() == 255
     expected = (torch.linspace(0, 1, 48) * 255 + 0.5).to(torch.uint8).reshape(3, 4, 4).permute(1, 2, 0)

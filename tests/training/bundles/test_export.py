@@ -96,7 +96,7 @@ def test_adapters_are_merged_and_no_average_means_the_live_weights(config: Train
 
 
 def _base(name: str, names: dict[str, torch.Tensor]) -> str:
-    """A parameter's name while adapters are in place."""
+    """A parameter's name in a model with LoRA adapters, which rename the layers that they wrap."""
     stem, _, last = name.rpartition(".")
     return name if name in names else f"{stem}.base_layer.{last}"
 

@@ -238,7 +238,7 @@ def wrong_files(weights: Path, folder: Path) -> dict[str, tuple[dict[str, Path |
         "lora": ({"sd": folder / "lora.safetensors"}, "contains no UNet"),
         "part": ({"sd": folder / "part.safetensors"}, "lacks mid_block.attentions.0.proj_in"),
         "cut": ({"sd": folder / "cut.safetensors"}, "cannot be read"),
-        "nothing": ({"sd": folder / "nothing"}, "is not a file"),
+        "nothing": ({"sd": folder / "nothing"}, "is neither a file nor a folder"),
         "no tokenizer": ({"tokenizer": ""}, "--tokenizer"),
         "adapter": ({"ip-adapter": folder / "lora.safetensors"}, "is not an IP-Adapter"),
         "encoder": ({"image-encoder": folder / "lora.safetensors"}, "no CLIP vision model"),

@@ -81,7 +81,7 @@ def test_a_mistake_is_reported_in_one_sentence(
 
 def test_a_disk_that_fails_is_not_blamed_on_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")  # without a file name, as from reading an open file
+        raise OSError(errno.EIO, "Input/output error")  # without a file name, like an error from reading an open file
 
     monkeypatch.setattr("training.results.reported.reported", fail)
     done = CliRunner().invoke(app, ["evaluate", "results"])

@@ -149,7 +149,7 @@ def test_a_tiny_garment_fills_its_usual_fraction_after_refitting():
     assert rows.mean() == pytest.approx(128, abs=2) and columns.mean() == pytest.approx(96, abs=2)
 
 
-def test_refitting_may_reach_out_of_the_image():
+def test_a_refitted_box_may_extend_beyond_the_image():
     cover = np.zeros((256, 192), bool)
     cover[:200, :60] = True
     left, top, _, _ = refit(cover, (192, 256), 0.87)

@@ -63,7 +63,7 @@ def test_an_unknown_object_occludes_with_and_without_joints(label, joints):
 def test_arms_before_the_shirt_and_background_beside_it_do_not():
     labels = shirt()
     labels[100:112, 60:130] = ARM
-    labels[70:150, 40:48] = ARM  # and between it and the shirt, background
+    labels[70:150, 40:48] = ARM  # an arm away from the shirt, with background between them
     labels[140:150, 40:64] = ARM
     labels[66:76, 40:64] = ARM
     assert score(worn(labels), CONFIG).occluded == 0

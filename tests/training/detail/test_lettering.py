@@ -90,7 +90,7 @@ def test_every_image_is_read_at_the_same_height(bundle: Path, subjects: Subjects
     assert torch.equal(found[0][1][TRUTH], subjects.truth(rows[0]))
 
 
-def test_scores_are_shares_of_the_words_and_of_those_that_the_truth_shows() -> None:
+def test_scores_are_fractions_of_all_words_and_of_those_legible_in_the_truth() -> None:
     half = {name: ("ONE",) for name in IMAGES}
     read = [
         Read("a", ("ONE", "TWO"), {**half, TRUTH: ("ONE", "TWO"), PHOTO: ()}),

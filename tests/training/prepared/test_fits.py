@@ -39,7 +39,7 @@ def settings(config: TrainConfig, **changes: str) -> dict[str, object]:
 
 
 def refused(config: TrainConfig, folder: Path, words: str) -> None:
-    """Both the trainer and the validator report it."""
+    """Check that both the trainer and the validator refuse a folder of pairs, with these words."""
     with pytest.raises(IGRError, match=f"training data .*{words}"):
         Trainer(replace(config, data=replace(config.data, train=(str(folder),))), RunFolder(folder / "run"))
     with pytest.raises(IGRError, match=f"validation data .*{words}"):

@@ -97,7 +97,7 @@ def test_a_grown_or_limited_shard_is_read_once(config: TrainConfig, drawn: Path,
     ("changes", "words"),
     [({"layout": "resampler"}, r"different settings \(layout\)"), ({"bf16": True}, "bf16"), ({"shard": 3}, "--shard")],
 )
-def test_shards_of_other_settings_are_not_taken_over(
+def test_shards_with_other_settings_are_not_reused(
     config: TrainConfig, drawn: Path, tmp_path: Path, changes: dict[str, object], words: str
 ) -> None:
     go(config, drawn, tmp_path)
@@ -107,7 +107,7 @@ def test_shards_of_other_settings_are_not_taken_over(
     assert names(tmp_path) == before
 
 
-def test_shards_of_other_pairs_are_not_taken_over(config: TrainConfig, drawn: Path, tmp_path: Path) -> None:
+def test_shards_of_other_pairs_are_not_reused(config: TrainConfig, drawn: Path, tmp_path: Path) -> None:
     go(config, drawn, tmp_path / "out")
     draw_shards(tmp_path / "others", 2, 100, DRAWN, workers=1)
     with pytest.raises(IGRError, match=r"different settings \(pairs\)"):

@@ -92,7 +92,7 @@ def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", None])
-def test_a_file_that_is_no_measurement_is_named_itself(content: str | None, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_measurement_is_named(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "e.json"
     if content is not None:
         file.write_text(content)
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_measurement_is_named_itself(content: str | None, tmp_
 
 
 @pytest.mark.parametrize("name", ["robustness", "validity", "curation", "correspondence", "lettering", "detail_cost"])
-def test_an_empty_measurement_is_named_itself(name: str, tmp_path: Path) -> None:
+def test_an_empty_measurement_is_named(name: str, tmp_path: Path) -> None:
     file = tmp_path / f"{name}.json"
     file.write_text("{}")
     with pytest.raises(IGRError, match=f"{re.escape(str(file))} "):

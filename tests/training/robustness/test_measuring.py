@@ -68,7 +68,7 @@ def test_a_stopped_run_resumes_without_restoring_again(
     assert str(bundle.parent) not in json.dumps(told), "no path of this machine"
 
 
-def test_scores_know_the_true_garment() -> None:
+def test_scores_compare_with_the_true_garment() -> None:
     photos = take_photos(PLAN, (48, 64))
     scorer = measuring.PairedScorer(
         measuring.protocol_named("native"), ("ssim", *measuring.OWN), measuring.WeightsFolder(None)
@@ -98,7 +98,7 @@ def test_a_bundle_that_is_invalid_is_reported(tmp_path: Path) -> None:
         measure(tmp_path / "x.safetensors", tmp_path / "out", PLAN)
 
 
-def test_photos_come_with_their_truth_at_the_models_size() -> None:
+def test_photos_have_true_garments_at_the_models_size() -> None:
     photos = take_photos(PLAN, (48, 64))
     assert photos.persons.shape == (3, 3, 384, 288) and photos.masks.shape == (3, 384, 288)
     assert photos.garments.shape == (3, 3, 64, 48) and photos.silhouettes.shape == (3, 1, 64, 48)

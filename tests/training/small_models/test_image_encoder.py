@@ -90,7 +90,7 @@ def test_outputs_rebuild_the_tower(tiny: ImageEncoderTraining, tmp_path: Path) -
     assert 0 <= scores["retrieval_at_1"] <= 1
 
 
-def test_every_part_of_the_loss_teaches(tiny: ImageEncoderTraining) -> None:
+def test_every_weight_has_a_gradient(tiny: ImageEncoderTraining) -> None:
     torch.manual_seed(0)
     corpus = Corpus(tiny.data, tiny)
     task = EncoderTask(tiny, corpus.words)
@@ -102,7 +102,7 @@ def test_every_part_of_the_loss_teaches(tiny: ImageEncoderTraining) -> None:
     assert without == []
 
 
-def test_the_cells_teach_their_reader_and_the_tower(tiny: ImageEncoderTraining) -> None:
+def test_the_flat_loss_has_gradients_in_its_reader_and_the_tower(tiny: ImageEncoderTraining) -> None:
     torch.manual_seed(0)
     corpus = Corpus(tiny.data, tiny)
     task = EncoderTask(tiny, corpus.words)
@@ -138,7 +138,7 @@ def test_held_out_pairs_are_refused(tiny: ImageEncoderTraining, tmp_path: Path) 
         train(replace(tiny, data=str(tmp_path / "held"), run=str(tmp_path / "run")))
 
 
-def test_preprocess_is_clips() -> None:
+def test_preprocessing_is_that_of_clip() -> None:
     pixels = preprocess(torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1).expand(2, 3, 4, 4))
     assert pixels.shape == (2, 3, 4, 4)
     assert torch.allclose(pixels, torch.zeros(2, 3, 4, 4), atol=1e-6)

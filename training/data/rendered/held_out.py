@@ -44,7 +44,7 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
     wanted = count
     while True:
         generate(records, range(HELD_OUT_START, HELD_OUT_START + wanted), settings, workers, ray, **options)
-        found = len(RecordShards(records).seeds)  # each has at least one photo
+        found = len(RecordShards(records).seeds)  # every record has at least one photo
         if found >= count:
             break
         wanted += count - found

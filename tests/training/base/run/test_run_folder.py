@@ -27,7 +27,7 @@ from training.evaluation.tables.markdown import fill_markers
 
 @dataclass(frozen=True)
 class Settings:
-    """For the config test."""
+    """A config for the tests of files and command-line changes."""
 
     steps: int = 3
     """A number."""

@@ -37,7 +37,7 @@ def test_every_photo_is_dressed_once_and_then_again(records: str, tmp_path: Path
     assert pairs.seeds == [0, 1, 1, 0, 1] and pairs.categories == ["upper", "lower", "lower", "upper", "lower"]
     taken = pairs.pictures(range(5))
     assert taken["person"].shape == (5, 3, 32, 24) and taken["crop"].shape == (5, 3, 16, 16)
-    assert torch.equal(taken["garment"][1], taken["garment"][2])  # the same garment in the same clothes
+    assert torch.equal(taken["garment"][1], taken["garment"][2])  # the same garment in the same fabric
     assert not torch.equal(taken["garment"][0], taken["garment"][3])
     assert all(name_number(name) >= FIRST_OF_FILES for name in pairs.names)
     assert pairs.described["data"] == {"split": "train"} and pairs.described["rendered"][0]["photos"] == 3

@@ -65,7 +65,7 @@ def test_correspondence_moves_with_the_photo(seed: int) -> None:
     assert np.isnan(found.places(np.array([[[-500.0, 5.0], [np.nan, 3.0]]], np.float32))).all()
 
 
-def test_a_pair_is_always_changed_in_the_same_way_and_each_differently() -> None:
+def test_each_pair_is_changed_differently_but_always_in_the_same_way() -> None:
     person, mask = photo()
     one, again, other = (augmented(person, mask, seed, ALL).person for seed in (1, 1, 2))
     assert one.tobytes() == again.tobytes() and one.tobytes() != other.tobytes()
@@ -95,7 +95,7 @@ def test_a_share_of_viton_hds_masks_is_exact(tree: Callable[[str], Path]) -> Non
     assert {1, -1} == set(kinds)
 
 
-def test_shards_record_it_only_if_it_is_enabled(tree: Callable[[str], Path]) -> None:
+def test_shards_record_augmentation_only_if_it_is_enabled(tree: Callable[[str], Path]) -> None:
     """So that shards with the paper's settings still match the config."""
     pairs = PairsConfig(DataSetConfig(root=str(tree("viton_hd"))))
     plain = open_pairs(pairs, LAYOUT).described["data"]

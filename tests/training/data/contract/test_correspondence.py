@@ -31,7 +31,7 @@ def sampled(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
     return picture[rows, columns]
 
 
-def test_requesting_it_changes_no_byte(pairs: list[Pair]) -> None:
+def test_requesting_a_correspondence_changes_no_image(pairs: list[Pair]) -> None:
     plain = make_pair(0, SIZE)
     assert plain.correspondence is None
     for name in ("person", "garment_mask", "agnostic_mask", "garment", "garment_silhouette", "parsing"):
@@ -48,7 +48,7 @@ def test_most_of_the_garment_is_found_and_nothing_beside_it(pairs: list[Pair]) -
         assert found[~garment].mean() < 0.01
 
 
-def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> None:
+def test_positions_show_the_visible_garment_in_the_same_colour(pairs: list[Pair]) -> None:
     """The photo warped by the map matches the flat garment, except for folds and light; a wrong map does not."""
     for pair in pairs:
         assert pair.correspondence is not None
@@ -61,7 +61,7 @@ def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> No
 
 def test_a_wrong_map_is_reported_by_its_colours(pairs: list[Pair]) -> None:
     """Validates the test above: shifted by a twelfth of the photo, patterned cloth matches far worse."""
-    pair = pairs[0]  # checked
+    pair = pairs[0]  # with a checked pattern
     assert pair.correspondence is not None
     found = np.isfinite(pair.correspondence).all(-1)
     flat, photo = np.asarray(pair.garment, np.float32), np.asarray(pair.person, np.float32)
@@ -77,7 +77,7 @@ def identity(width: int, height: int) -> np.ndarray:
     return np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1).astype(np.float32)
 
 
-def test_cells_of_an_untouched_photo_lie_where_they_are() -> None:
+def test_cells_of_an_untouched_photo_keep_their_positions() -> None:
     whole = place((0, 0, 48, 64), (48, 64), (24, 32), ViewConfig())
     cells = to_cells(identity(48, 64), (48, 64), whole, (4, 3))
     wanted = np.stack(np.meshgrid((np.arange(3) + 0.5) / 3, (np.arange(4) + 0.5) / 4))
@@ -102,7 +102,7 @@ def test_a_garment_of_another_shape_is_centred_on_the_canvas() -> None:
     assert np.allclose(cells[1, 1:7, 0] * 64, (np.arange(6) + 0.5) * 5, atol=1)
 
 
-def test_shards_keep_it_as_the_model_sees_the_pair(tmp_path: Path) -> None:
+def test_shards_store_positions_in_the_models_view(tmp_path: Path) -> None:
     config = DrawConfig(size=(96, 128), photo_size=SIZE, crop_size=16, corrupt_share=0.0, correspondence=True)
     draw_shards(tmp_path, 2, 0, config, workers=1)
     pairs = DrawnPairs(tmp_path)

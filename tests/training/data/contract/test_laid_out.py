@@ -124,7 +124,7 @@ def test_flips_are_added_once(source: SyntheticPairs) -> None:
     assert with_flips(source, found, {0: 1.0, 3: 1.0, 4: 1.0}) == found
 
 
-def test_numbers_of_names() -> None:
+def test_every_name_has_a_number() -> None:
     assert name_number("seed-000000012") == 12
     numbers = {name_number(name) for name in ("train/00001_00", "train/00002_00", "seed-12 flipped")}
     assert len(numbers) == 3 and all(FIRST_OF_FILES <= number < 1 << 62 for number in numbers)

@@ -47,7 +47,7 @@ def test_photos_of_every_mode_are_rgb(mode: str) -> None:
         assert photo.getpixel((0, 0)) == (100, 100, 100)
 
 
-def test_a_garment_cut_out_lies_on_white() -> None:
+def test_a_garment_that_is_cut_out_is_put_on_white() -> None:
     image = Image.new("RGBA", (32, 32), (10, 20, 30, 0))
     image.putpixel((5, 5), (10, 20, 30, 255))
     photo = photo_of(saved(image), "x")
@@ -129,7 +129,7 @@ def test_pair_lists_with_windows_lines_blank_lines_tabs_and_three_columns(tmp_pa
         read_pair_list(path)
 
 
-def test_lists_that_are_missing_empty_or_no_text_are_named(tmp_path: Path) -> None:
+def test_lists_that_are_missing_empty_or_not_text_are_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match=r"none\.txt does not exist"):
         read_lines(tmp_path / "none.txt")
     with pytest.raises(IGRError, match="is not a file"):

@@ -52,7 +52,7 @@ def test_members_are_found_by_their_headers(tmp_path: Path) -> None:
     assert index.labels == {"a/0": {"category": "upper"}}
 
 
-def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
+def test_the_index_beside_a_tar_matches_its_headers(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(packed(MEMBERS))
     scanned = index_tar(str(path))
@@ -62,7 +62,7 @@ def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
     content = json.loads(beside.read_text())
     content["labels"]["a/0"]["category"] = "lower"
     beside.write_text(json.dumps(content))
-    assert index_tar(str(path)).labels["a/0"]["category"] == "lower"  # this file is the one that is read
+    assert index_tar(str(path)).labels["a/0"]["category"] == "lower"  # the index file is read, not the headers
     path.write_bytes(path.read_bytes()[:1024])
     with pytest.raises(IGRError, match=r"is 1024 bytes, but its index was made for"):
         index_tar(str(path))
@@ -228,7 +228,7 @@ def test_a_new_index_replaces_that_of_an_earlier_tar(tmp_path: Path) -> None:
     assert "b" in index_tar(str(path)).samples
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "s.tar")
     with pytest.raises(IGRError, match=r"s\.tar is not a file: choose a tar file"):
         index_tar(str(tmp_path / "s.tar"))
@@ -298,7 +298,7 @@ def test_a_tar_whose_end_is_zero_is_damaged_if_its_index_lists_more(tmp_path: Pa
 
 def test_a_tar_with_more_zeros_than_padding_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
-    path.write_bytes(packed(MEMBERS) + bytes(1 << 16))  # as with --blocking-factor
+    path.write_bytes(packed(MEMBERS) + bytes(1 << 16))  # as written by tar --blocking-factor
     assert len(index_tar(str(path)).samples) == 3
     path.write_bytes(packed(MEMBERS) + bytes(1 << 20))
     with pytest.raises(IGRError, match=r"s\.tar is damaged, because its last [0-9,]+ of [0-9,]+ bytes are zero"):

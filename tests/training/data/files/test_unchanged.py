@@ -31,7 +31,7 @@ def test_a_file_that_is_replaced_or_removed_may_still_be_read(tmp_path: Path) ->
     path.write_bytes(bytes(100))
     seen = Unchanged(path)
     (tmp_path / "b").write_bytes(bytes(50))
-    os.replace(tmp_path / "b", path)  # as a folder is extended
+    os.replace(tmp_path / "b", path)  # as when a folder is extended
     seen.check()
     path.unlink()
     seen.check()

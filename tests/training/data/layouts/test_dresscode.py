@@ -56,7 +56,7 @@ def test_other_pair_files_give_the_same_test_split(copy: Tree, left: str) -> Non
     assert all(files.garment and files.garment.name[:6] == files.person.name[:6] for files in source.files)
 
 
-def test_one_category_needs_no_other_folder(copy: Tree) -> None:
+def test_folders_of_other_categories_are_not_needed(copy: Tree) -> None:
     root = copy("dresscode")
     shutil.rmtree(root / "upper_body")
     source = DressCode(root, "train", categories=("full", "lower"))

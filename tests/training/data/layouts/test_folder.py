@@ -53,7 +53,7 @@ def test_only_the_ending_of_an_image_counts_as_one(copy: Tree) -> None:
     assert source.person(0).size == SIZE
 
 
-def test_without_garments_it_can_only_be_restored_from(copy: Tree) -> None:
+def test_a_folder_without_garments_has_only_photos_and_masks(copy: Tree) -> None:
     root = copy("folder")
     shutil.rmtree(root / "garment")
     source = PlainFolder(root)

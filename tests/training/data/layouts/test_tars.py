@@ -43,7 +43,7 @@ def test_any_data_set_is_read_back_from_its_shards(tree: Tree, tmp_path: Path, k
     paths = write_tars(source, tmp_path / "out", pairs_per_tar=4)
     assert len(paths) == -(-len(source) // 4)
     assert_same(source, TarPairs(str(tmp_path / "out")))
-    for path in paths:  # and without the index
+    for path in paths:  # the shards are also read without their index
         path.with_name(f"{path.name}.index.json").unlink()
     assert_same(source, TarPairs(f"{tmp_path}/out/shard-{{000000..{len(paths) - 1:06d}}}.tar"))
 
@@ -67,7 +67,7 @@ def test_whole_shards_are_kept_and_others_refused(tree: Tree, tmp_path: Path) ->
         write_tars(source, tmp_path, pairs_per_tar=2)
 
 
-def test_the_categories_that_are_wanted(tree: Tree) -> None:
+def test_only_the_requested_categories_are_read(tree: Tree) -> None:
     source = TarPairs(str(tree("tars")), categories=("lower",))
     assert len(source) == 4 and {entry.category for entry in source.entries} == {"lower"}
 
@@ -87,7 +87,7 @@ def write(path: Path, members: dict[str, bytes]) -> None:
             tar.addfile(member, io.BytesIO(data))
 
 
-def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: Path) -> None:
+def test_samples_of_other_categories_only_need_person_mask_and_category(tmp_path: Path) -> None:
     write(tmp_path / "s.tar", sample())
     source = TarPairs(str(tmp_path / "s.tar"))
     assert source.entries[0].name == "a" and not source.has_garments

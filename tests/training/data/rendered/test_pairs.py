@@ -18,7 +18,7 @@ from training.data.rendered.pairs import dress_product, dress_record, make_pair 
 RECORD = stand_in.make_record(5, RenderSettings(stand_in.SIZE))[0]
 
 
-def test_photos_given_their_product_shot_are_those_dressed_alone():
+def test_photos_dressed_with_a_given_product_shot_equal_those_dressed_alone():
     assert RECORD is not None and len(RECORD.photos) == 3
     product = dress_product(RECORD, dress_seed=2)
     pairs = [dress_record(RECORD, number, dress_seed=2, product=product) for number in range(3)]

@@ -51,7 +51,7 @@ def test_every_photo_is_a_pair_and_all_of_it_is_read(root: str) -> None:
         assert report.has_parsing and report.has_keypoints
 
 
-def test_one_pair_as_it_is_reported(root: str) -> None:
+def test_every_image_and_label_of_a_pair_is_available(root: str) -> None:
     source = RenderedPairs(root)
     assert source.person(2).mode == "RGB" and set(np.unique(source.mask(2))) == {0, 255}
     assert source.parsing(2).table.name == "ATR-18" and source.parsing(2).of("upper").any()

@@ -75,13 +75,13 @@ def results_of_others(place: Path, data: str, names: list[str]) -> None:
 
 
 def told(folder: Path) -> str:
-    """All texts that an experiment has written, for people and programs."""
+    """All text files that an experiment has written, joined."""
     kinds = (".json", ".html", ".csv", ".md")
     return "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in kinds)
 
 
 def same_scores(one: Result, other: Result) -> None:
-    """Batches of other sizes only change the rounding of a few pixels."""
+    """Check that scores agree up to rounding, because another batch size changes a few pixels."""
     assert one.names == other.names and one.known == other.known and one.reference == other.reference
     for metric, found in one.paired.items():
         assert found.values == pytest.approx(other.paired[metric].values, abs=2e-3), metric

@@ -284,7 +284,7 @@ def test_a_picture_with_transparency_is_scored_on_white(place: Path) -> None:
         clear = picture.convert("RGBA")
     pixels = np.array(clear)
     outside = (pixels[..., :3] == 255).all(-1)
-    pixels[outside] = (9, 9, 9, 0)  # dark where nothing is seen
+    pixels[outside] = (9, 9, 9, 0)  # dark where the image is transparent
     Image.fromarray(pixels).save(place / "mine" / "g0.png")
     assert result(place).paired["masked_l1"].values == before
 

@@ -80,7 +80,7 @@ def test_recipes_of_two_seeds_are_compared_on_two_sets(place: Path, tmp_path: Pa
         assert all(len(one.names) == count and one.silhouettes is not None for one in found)
         assert (out / name / "report" / "index.html").is_file()
     text = experiment_table(out)
-    assert text in output and text.index("On drawn:") < text.index("On stored:")
+    assert text in output and text.index("set `drawn`:") < text.index("set `stored`:")
     lines_of = [line for line in text.splitlines() if line.startswith("| short |")]
     assert len(lines_of) == 2 and all("+0.000 [+0.000, +0.000] (+0.000, +0.000)" in line for line in lines_of)
     # The scores of one bundle, for its own metadata: one entry for each set.

@@ -43,7 +43,7 @@ def header(path: Path, width: int, height: int) -> Path:
     return path
 
 
-def test_pictures_come_by_stem_in_order_and_other_files_are_no_pictures(tmp_path: Path) -> None:
+def test_images_are_listed_by_stem_in_order_and_other_files_are_skipped(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "c.d.webp"):
         save(tmp_path / name)
     for name in (".hidden.png", "notes.txt", "list.csv"):

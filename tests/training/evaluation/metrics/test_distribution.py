@@ -227,7 +227,7 @@ def test_kid_of_clean_fid_protocols_is_the_librarys_own_and_repeats(weights: Wei
 def test_a_scipy_that_clean_fid_cannot_call_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from cleanfid import fid
 
-    monkeypatch.setattr(fid.linalg, "sqrtm", lambda matrix: matrix)  # as SciPy 1.18 takes it
+    monkeypatch.setattr(fid.linalg, "sqrtm", lambda matrix: matrix)  # takes one argument, as in SciPy 1.18
     with pytest.raises(IGRError, match="pip install 'scipy<1.18'"):
         distribution._clean_frechet(features(0), features(1))
 
@@ -290,7 +290,7 @@ def test_the_cache_is_keyed_by_contents_size_library_and_weights(
     (folder / "0.png").write_bytes((place / "truth" / "0.png").read_bytes())
     values.append(number())
     assert len(set(values)) == 5
-    assert len(list(cache.iterdir())) == 2 * 4 + 1  # both folders each time, finally only the changed one
+    assert len(list(cache.iterdir())) == 2 * 4 + 1  # two files for each setting, then one for the new contents
     assert number() == values[-1] and len(list(cache.iterdir())) == 9
 
 

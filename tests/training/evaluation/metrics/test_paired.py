@@ -65,7 +65,7 @@ def rotated(picture: Image.Image, strength: float) -> Image.Image:
     return picture.rotate(16 * strength, Image.Resampling.BICUBIC, fillcolor="white")
 
 
-def test_every_metric_runs_and_comes_in_the_order_of_tables(scorer: PairedScorer, garment: Image.Image) -> None:
+def test_every_metric_runs_and_they_are_in_the_order_of_tables(scorer: PairedScorer, garment: Image.Image) -> None:
     found = scorer.score(unit(garment), unit(garment))
     assert tuple(found) == scorer.names == tuple(name for name in METRICS if name in found)
     assert set(found) == {*PAPER, *OWN} and not scorer.skipped
@@ -76,7 +76,7 @@ def test_an_image_scores_best_against_itself(scorer: PairedScorer, garment: Imag
         assert value == pytest.approx(PERFECT.get(name, 0.0), abs=1e-5), name  # SSIM's own rounding
 
 
-def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, garment: Image.Image) -> None:
+def test_the_papers_metrics_are_symmetric(scorer: PairedScorer, garment: Image.Image) -> None:
     one, other = unit(garment), unit(rotated(garment, 0.5))
     forth, back = scorer.score(one, other), scorer.score(other, one)
     for name in (*PAPER, "texture_agreement"):
@@ -262,8 +262,8 @@ def test_a_file_of_another_network_skips_its_metric(tmp_path: Path) -> None:
     )
 
 
-def test_a_protocol_of_a_library_that_is_not_installed_says_how_to_get_it(tmp_path: Path, garment: Image.Image) -> None:
-    protocol = replace(PROTOCOLS["tryoffdiff"], paired="library_that_is_nowhere")  # as pyiqa is for most
+def test_a_protocol_with_a_missing_library_says_how_to_install_it(tmp_path: Path, garment: Image.Image) -> None:
+    protocol = replace(PROTOCOLS["tryoffdiff"], paired="library_that_is_nowhere")  # pyiqa is not installed by default
     scorer = PairedScorer(protocol, (*PAPER, *OWN), WeightsFolder(tmp_path))
     assert scorer.names == OWN
     assert scorer.skipped["ssim"].endswith("run `pip install library_that_is_nowhere`.")

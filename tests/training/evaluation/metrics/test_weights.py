@@ -34,11 +34,11 @@ def test_names_and_hashes_are_those_of_the_address_that_the_installed_library_ha
         pytest.importorskip("pyiqa", reason="NOT RUN: pyiqa is large, and left to those who score by tryoffdiff")
     address = file.address()
     assert address.startswith("https://") and address.endswith(f"/{file.name}")
-    named = file.sha256[:8] if file.library == "pyiqa" else file.sha256  # as the published file's name does
+    named = file.sha256[:8] if file.library == "pyiqa" else file.sha256  # the published name has 8 digits
     assert named in address or file is INCEPTION_SCRIPT
 
 
-def test_a_missing_file_is_named_with_where_to_ask(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_the_command_that_lists_sources(tmp_path: Path) -> None:
     with pytest.raises(MissingWeights, match=r"^alexnet-owt-7be5be79\.pth is missing .* training evaluate weights` "):
         WeightsFolder(tmp_path).path(ALEXNET)
     with pytest.raises(IGRError, match="nowhere is not a folder"):
@@ -76,15 +76,15 @@ def test_without_a_folder_the_libraries_own_caches_are_searched(
 
 
 @pytest.mark.parametrize("file", [LPIPS_ALEX, LPIPS_VGG, DISTS], ids=lambda file: file.name)
-def test_pyiqas_heads_are_the_files_that_torchmetrics_brings_along(file: WeightsFile, tmp_path: Path) -> None:
-    found = replace(file, elsewhere=file.elsewhere[1:])  # except pyiqa's own cache
+def test_pyiqas_heads_are_the_files_that_torchmetrics_includes(file: WeightsFile, tmp_path: Path) -> None:
+    found = replace(file, elsewhere=file.elsewhere[1:])  # without pyiqa's own cache
     assert "torchmetrics" in WeightsFolder(None).path(found).parts and WeightsFolder(None).published(found)
     assert len(file.sha256) == 64 and file.sha256.startswith(file.name.removesuffix(".pth").rpartition("-")[2])
     with pytest.raises(MissingWeights, match=file.name):
         WeightsFolder(tmp_path).path(file)
 
 
-def test_the_hub_is_put_back_after_use(tmp_path: Path) -> None:
+def test_the_hub_is_restored_after_use(tmp_path: Path) -> None:
     before = torch.hub.get_dir()
     with pytest.raises(KeyError), WeightsFolder(tmp_path).as_hub():
         assert torch.hub.get_dir() == str(tmp_path)

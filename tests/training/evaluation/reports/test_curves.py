@@ -23,7 +23,7 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_names_are_no_formulas_and_spreadsheets_may_have_saved_the_log(tmp_path: Path) -> None:
+def test_names_are_not_parsed_as_formulas_and_spreadsheets_may_have_saved_the_log(tmp_path: Path) -> None:
     folder = tmp_path / r"5 $\frac$ run_1"
     folder.mkdir()
     (folder / "metrics.csv").write_bytes(b"\xef\xbb\xbfstep,metric,value\r\n1,loss,0.5\r\n2,loss,0.25\r\n\xff\xfe\r\n")

@@ -49,6 +49,6 @@ def test_pairs_are_drawn_beside_the_closest_control_where_there_is_one(results: 
     assert not draw_pictures(tmp_path / "none.png", results[3:]) and not (tmp_path / "none.png").exists()
 
 
-def test_names_of_rows_are_no_formulas(results: list[Result], tmp_path: Path) -> None:
+def test_names_of_rows_are_not_parsed_as_formulas(results: list[Result], tmp_path: Path) -> None:
     named = [replace(one, name=rf"{one.name}, 5 $\frac$") for one in results]
     assert draw_pictures(tmp_path / "pairs.png", named) and draw_setting(tmp_path / "curves.png", named, "guidance")

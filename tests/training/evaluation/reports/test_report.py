@@ -108,7 +108,7 @@ def test_names_and_titles_are_text_and_never_markup(page: Page) -> None:
 
 
 def test_galleries_go_from_the_best_from_the_middle_and_from_the_worst(page: Page) -> None:
-    by = " by texture of “IGR, guidance 1”"
+    by = " texture of “IGR, guidance 1”"
     assert page.rows[f"Best{by}"] == list(NAMES[:SHOWN])
     assert page.rows[f"Worst{by}"] == list(NAMES[::-1][:SHOWN])
     assert page.rows[f"Median{by}"] == list(NAMES[::-1][1 : 1 + SHOWN])
@@ -137,7 +137,7 @@ def test_csv_files_contain_the_results(made: tuple[Path, list[Result]], page: Pa
     results = {one.name: one for one in made[1]}
     with (page.path.parent / "results.csv").open(newline="", encoding="utf-8") as handle:
         lines = list(csv.DictReader(handle))
-    assert len(lines) == len(results) * 3  # fid had no network
+    assert len(lines) == len(results) * 3  # FID was not computed
     for line in lines:
         found = results[line["row"]].paired[line["metric"]]
         assert [float(line[key]) for key in ("value", "low", "high")] == [found.mean, found.low, found.high]
@@ -165,7 +165,7 @@ def test_scores_are_reported_label_by_label(made: tuple[Path, list[Result]], pag
     values = dict(zip(first.names, first.paired[TEXTURE].values, strict=True))
     for odd, label in ((1, "stripes & dots"), (0, "none")):
         assert f"{mean(values[name] for name in NAMES[odd::2]):.3f} [" in page.text and label in page.text
-    assert page.rows["By attributes of the pairs, “IGR, guidance 1”"][1:] in (
+    assert page.rows["Scores of “IGR, guidance 1” by attribute of the pairs"][1:] in (
         ["none", "stripes & dots"],
         ["stripes & dots", "none"],
     )

@@ -50,7 +50,7 @@ def test_it_is_what_its_config_trains(parser: HumanParser) -> None:
     assert 400_000 < parameter_count(model.parameters()) < 1_000_000
     with safe_open(INCLUDED_PARSER / "model.safetensors", framework="pt") as file:
         kinds = {file.get_slice(name).get_dtype() for name in file.keys()}
-    assert kinds <= {"F16", "I64"}  # the count of normalised batches is a whole number
+    assert kinds <= {"F16", "I64"}  # I64 is the number of normalised batches
 
 
 def test_it_finds_the_garment_of_held_out_photos(scored: tuple[list[ParserScore], dict[str, float]]) -> None:

@@ -13,7 +13,7 @@ from training.small_models.parser.labels import MEANS, TAUGHT, atr_labels, label
 NUMBER = {label: number for number, label in enumerate(ATR.labels)}
 
 
-def test_every_drawn_label_has_one_of_atrs() -> None:
+def test_every_drawn_label_has_an_atr_label() -> None:
     assert set(MEANS) == set(LABELS) and set(MEANS.values()) <= set(ATR.labels)
     assert set(ATR.labels) - set(TAUGHT) == {"hat", "sunglasses", "belt", "scarf"}  # drawn people do not wear these
 

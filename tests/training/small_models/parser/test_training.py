@@ -172,7 +172,7 @@ def test_measuring_leaves_the_model_as_it_was(tiny: ParserTraining) -> None:
     model = build_parser(SHAPE).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     one, other = (measure(model, corpus, batch) for batch in (1, 4))
-    assert one == other and model.training  # for any batch, because the learnt statistics normalise
+    assert one == other and model.training  # equal, because the learnt statistics normalise any batch
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

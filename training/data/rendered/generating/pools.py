@@ -93,7 +93,7 @@ def _run_pool(
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         while waiting or running:
-            with _environment(ONE_THREAD):  # processes start with the first seeds
+            with _environment(ONE_THREAD):  # processes are started when the first seeds are submitted
                 while waiting and len(running) < most:
                     running[pool.submit(make, waiting[0], settings, maker)] = waiting[0]
                     waiting.popleft()

@@ -22,7 +22,7 @@ TOUCH_CLEARANCE = 0.012
 """Distance in metres of a touching arm and hand from the skin, for cloth."""
 
 AROUND_THE_TRUNK = np.array([1.0, -0.5, 0.2])
-"""Direction in which the left elbow moves while the forearm intersects the trunk."""
+"""Direction in which the left elbow is moved until the forearm no longer intersects the trunk."""
 
 _SPOTS = {
     "groin": (0.08, 3.0), "belly_low": (0.13, 4.0), "belly": (0.24, 10.0), "chest": (0.62, 22.0), "strap": (0.77, 32.0),

@@ -102,7 +102,7 @@ def test_mask_and_label_map_agree_with_the_view(record: Record) -> None:
         assert (photo.agnostic_mask > 0)[garment].all()
 
 
-def test_the_map_leads_into_the_garment_of_the_photo(record: Record) -> None:
+def test_the_correspondence_leads_to_the_garment_in_the_photo(record: Record) -> None:
     for photo in record.photos:
         places = photo.correspondence[np.isfinite(photo.correspondence[..., 0])]
         assert len(places) > 100
@@ -149,7 +149,7 @@ def test_a_seed_with_only_rejected_attempts_has_no_record(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("defect", ["occluded", "truncated", "side_view", "extreme_proportion"])
-def test_bad_pairs_are_made_on_request_and_say_so(defect: str) -> None:
+def test_bad_pairs_are_made_on_request_and_labelled(defect: str) -> None:
     pair = make_pair(SEED, (96, 128), defect=defect)
     assert pair.attributes["defect"] == defect
     rows, columns = np.nonzero(np.asarray(pair.garment_mask))

@@ -57,7 +57,7 @@ def test_other_clothes_complete_a_given_cut():
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_training_outfits_hold_no_cut_that_is_held_out_and_held_out_ones_hold_many(held_out: bool) -> None:
+def test_training_outfits_contain_no_held_out_cut_and_held_out_ones_contain_many(held_out: bool) -> None:
     held = Counter()
     for seed in range(1500):
         outfit = draw_outfit(np.random.default_rng(seed), ("upper", "lower", "full")[seed % 3], held_out)

@@ -66,7 +66,7 @@ def test_a_tee_has_four_openings_and_room_for_a_print():
     [("hoodie", "hood"), ("hoodie", "pocket"), ("shirt", "collar"), ("shirt", "placket"),
      ("hoodie", "hem_band"), ("jeans", "waistband"), ("shirt", "cuff_left")],
 )  # fmt: skip
-def test_what_makes_a_kind_is_there(kind, name):
+def test_each_kind_has_the_panels_that_define_it(kind, name):
     assert any(panel.name.startswith(name) for panel in garment(kind).panels)
 
 

@@ -88,4 +88,4 @@ def test_straight_lines_of_a_print_stay_straight():
     for surface in (product_shot(tee, np.random.default_rng(1), flat=0.0)[0], worn()[1][0]):
         off = wobble(tee, surface)
         assert np.percentile(off, 50) < 0.25
-        assert np.percentile(off, 90) < 0.9  # In the armpits a flat piece folds over.
+        assert np.percentile(off, 90) < 0.9  # flat pieces fold over in the armpits

@@ -105,7 +105,7 @@ def test_a_short_last_shard_grows_and_keeps_its_records(tmp_path: Path) -> None:
     assert tree(tmp_path / "grown") == tree(tmp_path / "whole")
 
 
-def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_record_is_lost_if_a_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAND_IN_NOTES", str(tmp_path))
     render(tmp_path / "out", 0, 8, workers=2, maker=stand_in.dying_record)
     assert (tmp_path / "died").exists()

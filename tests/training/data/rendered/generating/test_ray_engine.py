@@ -20,7 +20,7 @@ TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 ROOT = Path(__file__).parents[5]
 
 
-def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Path) -> None:
+def test_a_node_lost_in_the_middle_neither_loses_nor_repeats_a_record(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="only the extra `ray` renders on many machines")
     (tmp_path / "notes").mkdir()
     command = [sys.executable, "-m", "tests.support.rendered.ray_run", tmp_path / "out", tmp_path / "notes"]

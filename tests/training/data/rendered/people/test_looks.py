@@ -35,7 +35,7 @@ def volume(surface: Surface) -> float:
     return float(np.einsum("ij,ij->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6)
 
 
-def test_every_surface_is_sound(posed: tuple[Body, np.ndarray]) -> None:
+def test_every_surface_is_well_formed(posed: tuple[Body, np.ndarray]) -> None:
     body, transforms = posed
     rng = np.random.default_rng(0)
     for _ in range(6):
@@ -122,7 +122,7 @@ def test_a_bag_is_not_hung_from_busy_hands() -> None:
     assert not of_kind(person_surfaces(body, transforms, Look(bag=Bag("handbag"))), "bag")
 
 
-def test_an_occluder_stands_before_the_person(posed: tuple[Body, np.ndarray]) -> None:
+def test_an_occluder_is_in_front_of_the_person(posed: tuple[Body, np.ndarray]) -> None:
     body, transforms = posed
     for seed in range(6):
         thing = occluder_surfaces(np.random.default_rng(seed), body, transforms, 1.1)[0]
@@ -167,7 +167,7 @@ def test_covered_skin_is_pulled_in_and_the_rest_is_not(posed: tuple[Body, np.nda
     assert volume(less) < volume(plain)
 
 
-def test_a_thicker_look_stands_off_further(posed: tuple[Body, np.ndarray]) -> None:
+def test_thicker_hair_reaches_higher(posed: tuple[Body, np.ndarray]) -> None:
     body, transforms = posed
     thin, thick = (
         of_kind(person_surfaces(body, transforms, Look(hair=replace(Hair("short"), thickness=t))), "hair")[0]

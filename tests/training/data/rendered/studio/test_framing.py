@@ -57,7 +57,7 @@ def test_truncated_photos_cut_off_a_part_of_the_garment():
         assert TRUNCATED[0] - 0.02 <= outside <= TRUNCATED[1] + 0.1
 
 
-def test_cameras_at_the_side_stand_at_the_side():
+def test_side_views_are_taken_from_the_side():
     for side, least, most in ((False, 0, 36), (True, 58, 87)):
         for seed in range(8):
             camera = draw_camera(np.random.default_rng(seed), "full_body", _joints(), _cloth(1.4, 0.8), SIZE, side=side)
@@ -65,7 +65,7 @@ def test_cameras_at_the_side_stand_at_the_side():
             assert least <= abs(yaw) <= most
 
 
-def test_product_shots_are_filled_alike():
+def test_every_product_shot_is_filled_to_the_same_fraction():
     for cloth in (_cloth(1.4, 0.8), _cloth(1.0, 0.1, 0.2)):
         x, y, _ = product_camera(cloth, SIZE).project(cloth)
         filled = max(np.ptp(x) / SIZE[0], np.ptp(y) / SIZE[1])

@@ -36,7 +36,7 @@ def _view(width: int = 96, height: int = 128, seed: int = 0) -> View:
     return View(labels, TABLE, uv, light.astype(np.float32), gloss.astype(np.float32), paint, 190.5)
 
 
-def test_a_view_comes_back_nearly_as_it_was():
+def test_a_view_is_read_back_nearly_unchanged():
     view = _view()
     back = decode_view(encode_view(view))
     np.testing.assert_array_equal(back.labels, view.labels)
@@ -75,7 +75,7 @@ def test_empty_views_are_stored_too():
     assert np.isnan(back.uv).all() and back.light.max() < 1e-5 and (back.labels == 255).all()
 
 
-def test_correspondences_come_back():
+def test_correspondences_are_read_back():
     y, x = np.mgrid[:128, :96].astype(np.float32)
     flow = np.stack([x * 1.1 + 3 + np.sin(y / 9), y * 0.9 + 0.3], axis=-1)
     flow[(np.hypot(x - 48, y - 64) > 40) | (x > 70)] = np.nan

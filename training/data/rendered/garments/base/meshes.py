@@ -296,7 +296,7 @@ def _snapped(faces, field, marks, snap):
 
 
 def _pieces(face, sign, at):
-    """Parts of one triangle that the isoline crosses."""
+    """Parts into which the isoline divides one triangle."""
     if 0 in sign:
         i = sign.index(0)
         corner, after, before = face[i], face[(i + 1) % 3], face[(i + 2) % 3]

@@ -144,7 +144,7 @@ def _unrolled_sleeve(faces: np.ndarray, back: np.ndarray, figure: Figure, rest: 
     up = up - (direction @ up)[:, None] * direction
     up /= np.linalg.norm(up, axis=1, keepdims=True)
     behind = np.array([0.0, 1.0, 0.0]) - direction[:, 1:2] * direction
-    angle = np.arctan2((off * behind).sum(axis=1), (off * up).sum(axis=1))[faces]  # (n, 3): 0 on top, + behind
+    angle = np.arctan2((off * behind).sum(axis=1), (off * up).sum(axis=1))[faces]  # (n, 3): 0 on top, positive behind
     angle = np.where(back[:, None] & (angle < -np.pi / 2), angle + 2 * np.pi, angle)
     angle = np.where(~back[:, None] & (angle > np.pi / 2), angle - 2 * np.pi, angle)
     radius = float(np.median(np.linalg.norm(off[np.unique(faces)], axis=1)))

@@ -26,7 +26,7 @@ def test_the_same_dress_gives_the_same_bytes():
     assert np.isfinite(pictures[0]).all() and pictures[0].min() >= 0
 
 
-def test_a_product_shot_is_white_off_the_garment():
+def test_a_product_shot_is_white_outside_the_garment():
     view, panels = shirt_view(*SIZE, product=True), shirt_panels()
     picture = compose(view, panels, draw_dress(np.random.default_rng(0), panels, {"cut": "tee"}))
     off = (view.labels == 255).reshape(128, 3, 96, 3).all((1, 3))

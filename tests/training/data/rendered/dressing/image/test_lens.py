@@ -40,7 +40,7 @@ def test_a_products_shadow_is_faint_and_right_below_it():
     assert sum(draw_lens(np.random.default_rng(s), product=True).shadow > 0 for s in range(100)) < 45
 
 
-def test_a_grey_card_takes_away_the_lights_cast():
+def test_a_grey_card_removes_the_colour_cast():
     light = np.full((64, 48, 3), 0.4, np.float32) * np.array([1.3, 1.0, 0.7], np.float32)
     red, green, blue = balanced(Lens(), light, 1.0).balance
     np.testing.assert_allclose([1.3 * red, 0.7 * blue], green, rtol=1e-5)

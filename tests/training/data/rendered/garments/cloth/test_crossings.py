@@ -24,7 +24,7 @@ def _two(distance: float) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([points, others]), np.concatenate([faces, other_faces + len(points)])
 
 
-def test_whole_cloth_and_cloth_that_merely_lies_near_does_not_cross():
+def test_intact_and_nearby_cloth_does_not_cross():
     for distance in (0.203, 0.3):
         assert not crossing_faces(*_two(distance)).any()
 

@@ -23,7 +23,7 @@ def test_a_set_is_the_same_for_the_same_seed_and_they_vary():
     assert {name for name, _ in found} == set(MOODS) and len(found) > 14
 
 
-def test_panels_are_numbered_from_the_first_and_hold_the_uv():
+def test_panels_are_numbered_from_the_first_and_contain_the_uv():
     for seed in range(20):
         room = draw_set(np.random.default_rng(seed), first_panel=7)
         assert len(room.panels) == len(room.surfaces)
