@@ -162,7 +162,7 @@ class IGRSample(io.ComfyNode):
             raise IGRError(
                 "The model has no reference, so the photo would not be used: connect IGR Apply's model to IGR Sample."
             )
-        seed, steps = whole("seed", seed, 0, 2**128) % 2**64, whole("steps", steps, 1, 500)
+        seed, steps = whole("seed", seed, 0, 2**64 - 1), whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
         if denoise < 1 and not bool(latent["samples"].any()):
             raise IGRError(

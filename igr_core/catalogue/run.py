@@ -248,6 +248,6 @@ def _check_same(before: Outcome, settings: CatalogueSettings) -> None:
 
 def _difference(old: str, new: str) -> str:
     """The settings that differ, such as `seed 4, now 25`."""
-    before, now = json.loads(old), json.loads(new)
+    before, now = ({"start": "noise", **json.loads(one)} for one in (old, new))
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     return "; ".join(f"{name} {json.dumps(before.get(name))}, now {json.dumps(now.get(name))}" for name in names)

@@ -250,10 +250,13 @@ def _show_plan(todo: Plan) -> None:
 def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str | None, workers: int | None) -> Engine:
     from ..catalogue.run import here, on_ray
     from ..device import choose_device
+    from ..precision import dtype_for
 
     if ray is not None:
         return on_ray(settings, output, ray, workers, device)
-    return here(settings, output, str(choose_device(device)))
+    place = choose_device(device)
+    dtype_for(settings.precision, place)  # before anything is written
+    return here(settings, output, str(place))
 
 
 def _run_all(

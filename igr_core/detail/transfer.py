@@ -89,8 +89,9 @@ def check_aspect(size: tuple[int, int], image: tuple[int, int]) -> None:
     """Raise IGRError if a size and an image, both (width, height), have different aspect ratios."""
     width = round(size[1] * image[0] / image[1])
     if abs(width - size[0]) > max(1, _OTHER_ASPECT * width):
+        near = (width, size[1]) if width > size[0] else (size[0], round(size[0] * image[1] / image[0]))
         raise IGRError(
-            f"The size {size[0]}x{size[1]} would stretch an image of {image[0]}x{image[1]}: choose {width}x{size[1]}."
+            f"The size {size[0]}x{size[1]} would stretch an image of {image[0]}x{image[1]}: choose {near[0]}x{near[1]}."
         )
 
 

@@ -96,6 +96,8 @@ def find(
     Image i shows garment i modulo the number of garments in the view.
     """
     samples = latent["samples"]
+    if not bool(samples.any()):
+        raise IGRError("The latent is empty: connect the latent of IGR Sample.")
     if len(samples) != len(images):
         raise IGRError(
             f"The image input has {counted(len(images), 'image')}, but the latent has {len(samples)}: connect the "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 from server import PromptServer
 
 from ...igr_core.text import one_line
@@ -67,11 +68,15 @@ def add_file_route(path: str, files: dict[str, Path]) -> None:
 
 
 async def _read(request: web.Request, limit: int) -> bytes | None:
+    """The request's body; None if it is longer than `limit`, and empty if it cannot be decoded."""
     if (request.content_length or 0) > limit:
         return None
     body = b""
-    async for piece in request.content.iter_chunked(limit):
-        body += piece
-        if len(body) > limit:
-            return None
+    try:
+        async for piece in request.content.iter_chunked(limit):
+            body += piece
+            if len(body) > limit:
+                return None
+    except (web.RequestPayloadError, ContentEncodingError):  # it is not compressed as its header says
+        return b""
     return body

@@ -54,6 +54,15 @@ def ask(server: Server, body: Any, content_type: str = "application/json") -> Go
             return Got(error.code, error.read(), dict(error.headers))
 
 
+def test_a_body_that_is_not_compressed_as_it_claims_is_answered_in_one_sentence(server: Server) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    request = urllib.request.Request(server.url + ROUTE, b"not gzip", headers)
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        urllib.request.urlopen(request, timeout=60)
+    with failed.value as answer:
+        assert answer.code == 400 and json.loads(answer.read())["error"].endswith(".")
+
+
 def question(**changes: Any) -> dict[str, Any]:
     return {"model": TINY_SAM, "image": EXAMPLE, "points": MARKS, "candidates": "largest", **changes}
 
