@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from igr_core.errors import IGRError
+from igr_core.errors import IGRError, UsageError
 from igr_core.model.config import ViewConfig
 from igr_core.text import counted
 
@@ -73,6 +73,11 @@ def draw(
 
     kind = kind or "drawn"
     _check_records(kind, records)
+    if start < HELD_OUT_START < start + count and kind != "rendered":
+        raise UsageError(
+            f"Seeds {start} to {start + count - 1} are partly held out: stay below {HELD_OUT_START} to train on the "
+            "pairs, or start there to measure on them."
+        )
     sizes = size_option("--size", size), size_option("--photo-size", photo_size)
     config = DrawConfig(*sizes, ViewConfig(view, margin), crop, coarse, correspondence=correspondence)
     rendered = rendered_count(kind, count, 0.5 if rendered_share is None else rendered_share)

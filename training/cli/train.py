@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from igr_core.cli.shared import echo
-from igr_core.errors import IGRError
+from igr_core.errors import IGRError, UsageError
 from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import ViewConfig, from_json
 from igr_core.text import counted
@@ -330,6 +330,11 @@ def export(
     from ..bundles.export import export_run
     from ..evaluation.experiments.compact import compact_scores
 
+    if out.suffix != ".safetensors":
+        raise UsageError(f"--out {out}: use the extension .safetensors.")
+    for option, text in (("--name", name), ("--data", data), ("--licence", licence)):
+        if not text.strip():
+            raise UsageError(f"{option} is empty: it is stored in the bundle, so describe it in a few words.")
     if scores is not None:
         check_kept(out, "--out", folders=[scores])
     path = export_run(run, out, name, licence, precision, data, partial(compact_scores, scores) if scores else None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from igr_core.errors import IGRError, UsageError
 from igr_core.files import sha256
@@ -31,6 +32,7 @@ from training.base.run.run_folder import RunFolder
 from training.base.train_config import LoraConfig, TrainConfig
 from training.bundles.export import averaged_model, export_run
 from training.bundles.unpack import unpack_part
+from training.cli.app import app
 from training.cli.train import train as train_command
 from training.core.compute.lora import merge_lora
 from training.core.trainer import Trainer
@@ -189,6 +191,16 @@ def test_a_vae_that_was_trained_further_is_rejected(config: TrainConfig, trained
     write_text(run / "config.json", json.dumps(to_json(replace(config, data=replace(config.data, vae=str(other))))))
     with pytest.raises(IGRError, match="has a different VAE .* from the config"):
         export(run, tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(
+    "words", [("b.pt",), ("b",), ("b.safetensors", "--name", " "), ("b.safetensors", "--data", "")]
+)
+def test_a_bundle_has_its_extension_and_a_description(trained: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    given = {"--out": str(tmp_path / words[0]), "--name": "n", "--data": "d"} | dict([words[1:]] if words[1:] else [])
+    done = CliRunner().invoke(app, ["export", str(trained), *(word for pair in given.items() for word in pair)])
+    assert done.exit_code == 2 and not list(tmp_path.iterdir())
+    assert "use the extension .safetensors" in done.output or "is empty: it is stored in the bundle" in done.output
 
 
 def test_export_without_a_run_is_reported(tmp_path: Path) -> None:

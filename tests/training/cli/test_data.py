@@ -96,6 +96,12 @@ def test_a_wrong_size_names_its_option(arguments: tuple[str, str], said: str, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_draw_does_not_mix_training_and_held_out_seeds(tmp_path: Path) -> None:
+    done = run("draw", "--out", tmp_path / "out", "--count", 4, "--start", 9_999_998)
+    assert done.exit_code == 2 and not (tmp_path / "out").exists()
+    assert "Seeds 9999998 to 10000001 are partly held out: stay below 10000000 to train" in done.stderr
+
+
 def test_draw_counts_only_the_pairs_that_it_adds(tmp_path: Path) -> None:
     options = ("--out", tmp_path, "--size", "96x128", "--photo-size", "96x128", "--crop", 16, "--workers", 1)
     for count, said, noted in (
