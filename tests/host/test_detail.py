@@ -111,6 +111,12 @@ def test_guidance_of_other_nodes_does_not_count_twice(server: Server) -> None:
     ).abs().max() < 1e-4
 
 
+def test_an_empty_latent_has_no_evidence(server: Server) -> None:
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    with pytest.raises(PromptFailed, match="IGRGarmentEvidence: IGRError: The latent is empty: connect the latent of"):
+        server.run(with_inputs(graph, "evidence", latent=["apply", 3]))
+
+
 def test_details_need_the_image_of_the_evidence(server: Server) -> None:
     graph = with_evidence(restore(seed=SEED, steps=STEPS))
     graph["finish"] = node(
