@@ -32,12 +32,11 @@ def dtype_for(precision: Precision, device: torch.device) -> torch.dtype:
 
 def has_bfloat16_units(capabilities: Mapping[str, Any] | None = None) -> bool:
     """Whether this CPU multiplies bfloat16 matrices faster than float32 ones."""
-    if capabilities is None:
-        known = getattr(torch.cpu, "get_capabilities", None)
-        if known is None:  # before torch 2.10
-            return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        capabilities = known()
-    return any(capabilities.get(name, False) for name in _BFLOAT16_UNITS)
+    known = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is None and known is None:  # before torch 2.10
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    found: Mapping[str, Any] = known() if capabilities is None else capabilities
+    return any(found.get(name, False) for name in _BFLOAT16_UNITS)
 
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:
