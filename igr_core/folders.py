@@ -11,7 +11,7 @@ from .errors import IGRError
 def entries_of(folder: Path | str) -> dict[str, bool]:
     """Map the name of each entry in a folder to whether the entry is a folder.
 
-    Entries that cannot be examined, such as a loop of links or a path on a disk that is gone, count as files. Raises
+    Entries that cannot be examined, such as a symlink loop or a path on a disk that is gone, count as files. Raises
     OSError if the folder cannot be listed.
     """
     with os.scandir(folder) as found:
@@ -58,10 +58,10 @@ def lies_below(path: Path, root: Path) -> bool:
     """Whether a path is below a folder once links are resolved."""
     try:
         return root.resolve() in path.resolve().parents
-    except (OSError, RuntimeError, ValueError):  # a loop of links, or an invalid path
+    except (OSError, RuntimeError, ValueError):  # a symlink loop, or an invalid path
         return False
 
 
 def resolved(path: Path) -> Path:
-    """Resolve the links in a path; unlike Path.resolve, this accepts a loop of links, which leads to no file."""
+    """Resolve the links in a path; unlike Path.resolve, this accepts a symlink loop, which leads to no file."""
     return Path(os.path.realpath(path))

@@ -81,8 +81,8 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str, pruning
     crop_size = config.image_encoder.image_size
     if adapter.image_prompt is not None and view.crop.shape[-1] != crop_size:
         raise IGRError(
-            f"The crop is {view.crop.shape[-1]} pixels wide, but this bundle needs {crop_size}: connect IGR Load's "
-            "adapter to Garment Mask/Crop."
+            f"The crop is {view.crop.shape[-1]} pixels wide, but this bundle needs {crop_size} pixels: connect the "
+            "adapter of the same IGR Load to Garment Mask/Crop and GarmNet Encode."
         )
     prompt = adapter.prompts[category][None]
     features: dict[str, Tensor] = {}

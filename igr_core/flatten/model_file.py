@@ -21,7 +21,7 @@ KEY = "igr_flattener"
 """Entry of the header with the config as JSON."""
 _MAX_HEADER = 100_000
 """Maximum length of the entry in characters."""
-_AGAIN = "use an intact file, or train it again with `python -m training train-flattener`"
+_AGAIN = "use an intact file, or train the flattener again with `python -m training train-flattener`"
 
 
 def load_flattener(path: Path, device: str | torch.device = "cpu") -> Flattener:

@@ -14,7 +14,7 @@ from ..model.config import CATEGORIES
 
 _MOST = 100_000_000
 """Maximum number of pixels of all outlines of a file."""
-_AGAIN = "use an intact file, or make it again with `python -m training collect-outlines`"
+_AGAIN = "use an intact file, or collect the outlines again with `python -m training collect-outlines`"
 
 
 @dataclass(frozen=True)

@@ -244,10 +244,16 @@ class ModelConfig(Ranged):
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.denoiser.in_channels, self.denoiser.out_channels) != (self.vae.latent_channels,) * 2:
-            raise IGRError("The denoiser's input and output channels must equal the VAE's latent channels.")
+            raise IGRError(
+                f"The denoiser has {self.denoiser.in_channels} input and {self.denoiser.out_channels} output channels, "
+                f"but the VAE has {self.vae.latent_channels} latent channels: all three numbers must be the same."
+            )
         if self.garmnet is not None:
             if self.garmnet.in_channels != self.vae.latent_channels + 1:
-                raise IGRError("GarmNet's input channels must be the VAE's latent channels plus one mask channel.")
+                raise IGRError(
+                    f"GarmNet has {self.garmnet.in_channels} input channels: it needs {self.vae.latent_channels + 1}, "
+                    "one more than the VAE's latent channels, for the mask."
+                )
             same = dataclasses.replace(self.garmnet, in_channels=self.denoiser.in_channels)
             if same != self.denoiser:
                 raise IGRError(

@@ -189,7 +189,7 @@ def _part(progress: Progress | None, number: int, count: int) -> Progress | None
 
 
 def grid(images: Sequence[Tensor], columns: int) -> Tensor:
-    """Images (1, 3, H, W) side by side in rows of `columns`, on white: (1, 3, h, w)."""
+    """Arrange images (1, 3, H, W) in a grid of `columns` columns, with white empty cells: (1, 3, h, w)."""
     rows = []
     for start in range(0, len(images), columns):
         row = list(images[start : start + columns])

@@ -55,8 +55,8 @@ class Clicks:
         if self.has_marks and self.size is not None and self.size != size:
             was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
             raise IGRError(
-                f"The points were set on a {was} photo, but this one is {now}: clear them in Garment Segment and click "
-                "again."
+                f"The marks belong to a {was} photo, but this one is {now}: clear them in Garment Segment, and mark "
+                "the garment again."
             )
 
     def prompt(self, size: tuple[int, int], rough: Tensor | None = None, box: Box | None = None) -> Prompt:

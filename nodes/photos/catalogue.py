@@ -151,7 +151,7 @@ def catalogue_state(catalogue: Catalogue, again: bool) -> str:
 
 
 def _state(path: Path) -> str:
-    """Size and time of a file; empty for one that cannot be examined, such as a loop of links."""
+    """Size and time of a file; empty for one that cannot be examined, such as a symlink loop."""
     try:
         state = path.stat()
     except OSError:

@@ -23,7 +23,9 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
     """
     count, size = len(photos), (photos.shape[-1], photos.shape[-2])
     if count > 1 and clicks.has_marks:
-        raise IGRError(f"The points belong to one photo, but {count} photos are connected: process them one at a time.")
+        raise IGRError(
+            f"The marks belong to one photo, but {count} photos are connected: process the photos one at a time."
+        )
     if len(roughs) not in (0, 1, count):
         raise IGRError(
             f"The rough input has {counted(len(roughs), 'mask')} for {counted(count, 'photo')}: provide one mask "

@@ -1,4 +1,4 @@
-"""`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios (DESIGN section 8).
+"""`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios.
 
 The variants run in turns in one process of the host's Python (worker.py), and those of the command line in another
 process (headless.py). Each ratio compares two runs of the same round, and the table shows the median over the rounds.

@@ -1,5 +1,4 @@
-"""A user's mistake is reported in one sentence that names the remedy, and the server keeps running (DESIGN section
-9)."""
+"""A user's mistake is reported in one sentence that names the remedy, and the server keeps running."""
 
 from __future__ import annotations
 

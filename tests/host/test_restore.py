@@ -1,4 +1,4 @@
-"""The host gives the same results as the headless pipeline (DESIGN section 7)."""
+"""The host gives the same results as the headless pipeline."""
 
 from __future__ import annotations
 

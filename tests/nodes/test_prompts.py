@@ -30,7 +30,7 @@ def test_points_are_asked_of_the_one_photo() -> None:
 
 def test_points_with_a_batch_are_refused() -> None:
     with pytest.raises(
-        IGRError, match="points belong to one photo, but 2 photos are connected: process them one at a time"
+        IGRError, match="marks belong to one photo, but 2 photos are connected: process the photos one at a time"
     ):
         prompts.prompts_of_photos(PHOTOS, clicks.Clicks(negative=((5.0, 6.0),)), [], None)
 

@@ -1,4 +1,4 @@
-"""Every mistake on the command line is reported in one sentence before any long computation (DESIGN 9)."""
+"""Every mistake on the command line is reported in one sentence before any long computation."""
 
 import dataclasses
 import json

@@ -119,7 +119,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
         else:
             del entries["inside"]
         np.savez(path, **entries)
-    with pytest.raises(IGRError, match=r"a\.npz is not a file of outlines: use an intact file, or make it again with"):
+    with pytest.raises(
+        IGRError, match=r"a\.npz is not a file of outlines: use an intact file, or collect the outlines"
+    ):
         load_outlines(path)
 
 

@@ -1,4 +1,4 @@
-"""The bundle (DESIGN sections 4, 7.5 and 9): exact round trip, and one clear sentence for every invalid file."""
+"""The bundle file: an exact round trip, and one clear sentence for every invalid file."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Invariant 1 of DESIGN section 7 through a whole UNet: own queries equal the paper's concatenate-and-keep-half."""
+"""GarmFus through a whole UNet: own queries give the same as the paper's concatenation, of which half is kept."""
 
 from __future__ import annotations
 

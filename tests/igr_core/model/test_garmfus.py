@@ -1,4 +1,4 @@
-"""Invariant 1 of DESIGN section 7, and the arithmetic around it."""
+"""GarmFus (Eq. 4): own queries give the same as the paper's concatenation, and the arithmetic around it."""
 
 from __future__ import annotations
 

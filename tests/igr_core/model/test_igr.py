@@ -1,4 +1,4 @@
-"""Invariants 3 and 4 of DESIGN section 7 on real networks, at tiny width and at SD1.5's full shape."""
+"""Strength 0 is the plain UNet, and a batch equals single runs: real networks, tiny and with SD1.5's full shape."""
 
 from __future__ import annotations
 

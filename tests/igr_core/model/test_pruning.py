@@ -1,4 +1,4 @@
-"""Pruned reference tokens: which ones are kept, and invariants 1, 3 and 4 of DESIGN section 8 with pruning."""
+"""Pruned reference tokens: which ones are kept, and that strength 0, batches and Eq. 4 work as without pruning."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Bad photos, masks, sizes and categories (DESIGN section 9) are reported in one sentence with the remedy, before any
-computation."""
+"""Bad photos, masks, sizes and categories are reported in one sentence with the remedy, before any computation."""
 
 import pytest
 import torch

@@ -110,11 +110,11 @@ def test_a_folder_without_preprocessing_takes_segformers(tmp_path: Path):
     assert HumanParser.from_folder(tmp_path).takes == ParserInput((512, 512))
 
 
-@pytest.mark.parametrize("what", ["loop of links", "dangling link", "folder"])
+@pytest.mark.parametrize("what", ["symlink loop", "dangling link", "folder"])
 def test_preprocessing_that_cannot_be_read_is_not_replaced_by_the_defaults(tmp_path: Path, what: str):
     path = saved(tmp_path) / "preprocessor_config.json"
     path.unlink()
-    path.mkdir() if what == "folder" else path.symlink_to(path.name if what == "loop of links" else "nothing.json")
+    path.mkdir() if what == "folder" else path.symlink_to(path.name if what == "symlink loop" else "nothing.json")
     with pytest.raises(
         IGRError, match=r"preprocessor_config.json (is not a file|does not exist|cannot be read).*: copy the file"
     ):

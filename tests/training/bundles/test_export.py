@@ -119,7 +119,7 @@ def test_the_file_contains_the_averaged_weights(trained: Path, bundle: Path) -> 
 def test_the_file_reproduces_the_trainers_preview(
     config: TrainConfig, trained: Path, bundle: Path, place: Path
 ) -> None:
-    """Invariant 6 of DESIGN section 7, headless half: the validator's latents from the bundle's own networks."""
+    """The exported bundle's own networks give the latents of the validator."""
     checkpoint = load_latest(RunFolder(trained), resume=False)
     assert checkpoint is not None
     validator = Validator(config, place)

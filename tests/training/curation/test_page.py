@@ -81,7 +81,7 @@ def test_filter_and_pages(page, folder):
     page.goto((folder / "index.html").as_uri())
     page.get_by_role("button", name="Next page").click()
     assert page.get_by_role("listitem").count() == COUNT - CARDS
-    page.keyboard.press("ArrowLeft")  # from the first card of a page to the last of the one before
+    page.keyboard.press("ArrowLeft")  # from the first card of a page to the last card of the previous page
     assert page.get_by_role("listitem").count() == CARDS
     page.get_by_label("Show").select_option("truncated")
     assert page.get_by_role("listitem").count() == 2

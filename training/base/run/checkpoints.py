@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     Raises DamagedError, or IGRError if the file cannot be read at the moment.
     """
-    if not os.path.isfile(path):  # a folder, a loop of links
+    if not os.path.isfile(path):  # a folder, a symlink loop
         raise DamagedError("it is not a file")
     try:
         with zipfile.ZipFile(path) as archive:

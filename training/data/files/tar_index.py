@@ -50,7 +50,8 @@ class TarIndex:
                     file.seek(offset)
                     data = file.read(size)
         except (OSError, ValueError) as error:
-            raise IGRError(f"{name} cannot be read ({error}): check the address and the connection.") from error
+            remedy = "check the disk" if place is None else "check the URL and the connection"
+            raise IGRError(f"{name} cannot be read ({error}): {remedy}.") from error
         if len(data) != size:
             raise IGRError(
                 f"{name} ends after {len(data)} of {size} bytes: it was changed or is truncated; copy the tar again."

@@ -112,7 +112,7 @@ class Subjects:
 
 
 def fit_cover(cover: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Move a flat image's silhouette, L, to where fit_garment puts the image at `size` (width, height)."""
+    """Scale and pad a flat garment's silhouette to `size` (width, height), to cover what fit_garment shows."""
     grey = cover.convert("L")
     return grey if grey.size == size else ImageOps.pad(grey, size, Image.Resampling.BOX, color=0)
 

@@ -75,7 +75,7 @@ def test_a_state_that_the_caller_rejects_is_skipped(tmp_path: Path) -> None:
     assert found is not None and found.step == 1
 
 
-@pytest.mark.parametrize("kind", ["folder", "loop of links", "broken link", "pipe"])
+@pytest.mark.parametrize("kind", ["folder", "symlink loop", "broken link", "pipe"])
 def test_a_checkpoint_that_is_not_a_file_is_set_aside(tmp_path: Path, kind: str) -> None:
     run, newest = two(tmp_path)
     newest.unlink()
@@ -85,7 +85,7 @@ def test_a_checkpoint_that_is_not_a_file_is_set_aside(tmp_path: Path, kind: str)
     elif kind == "pipe":
         os.mkfifo(newest)
     else:
-        os.symlink(newest.name if kind == "loop of links" else "nowhere", newest)
+        os.symlink(newest.name if kind == "symlink loop" else "nowhere", newest)
     assert latest_step(run) == 1
     save_checkpoint(run, 2, {})
     save_checkpoint(run, 3, {}, keep=1)

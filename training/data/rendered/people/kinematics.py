@@ -46,8 +46,8 @@ def two_bones(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (3, 3) of the first bone and, relative to it, of the second bone, so that the end reaches `target`.
 
-    `rest` contains the positions (3,) of start, middle joint and end at rest, and `start` is the current start. `poles`
-    (2, 3) contains the direction in which the middle joint bends at rest, and the direction in which it must bend now.
+    `rest` contains the rest positions (3,) of the limb's start, middle joint and end; `start` is where the limb starts
+    now. `poles` (2, 3) contains the bending direction of the middle joint at rest, and the one required now.
     If the target is out of reach, the nearly straight limb points towards it.
     """
     first, second = rest[1] - rest[0], rest[2] - rest[1]

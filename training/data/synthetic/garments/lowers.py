@@ -24,7 +24,10 @@ def leg_half_widths(style: Style) -> tuple[float, float, float]:
 
 
 def leg_outline(style: Style, top: float) -> Array:
-    """Outline of the right half of trousers from waist to hem, in leg coordinates (0 is the axis, left the inside)."""
+    """Outline of the right half of a pair of trousers, from waist to hem.
+
+    x is 0 on the leg's axis, and negative towards the other leg.
+    """
     thigh, knee, hem = leg_half_widths(style)
     y = style.length
     e = 0.006 * style.ease
