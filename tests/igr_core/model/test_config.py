@@ -57,7 +57,7 @@ def test_mistakes_name_the_field(kind, data, words):
     [
         (lambda: UNetConfig(attention_levels=(True,)), "one entry per level"),
         (lambda: UNetConfig(block_out_channels=(100, 640, 1280, 1280)), "width 100 must be a multiple of 32"),
-        (lambda: ModelConfig(garmnet=UNetConfig()), "one mask channel"),
+        (lambda: ModelConfig(garmnet=UNetConfig()), "latent channels, for the mask"),
         (lambda: ModelConfig(garmnet=UNetConfig(in_channels=5, layers_per_block=1)), "denoiser's structure"),
         (lambda: ModelConfig(native_size=(700, 1024)), "multiples of 64"),
         (lambda: ModelConfig(native_size=(0, 1024)), r"native_size\[0\] is 0: use a number from 1 to 2,048"),
