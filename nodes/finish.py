@@ -21,6 +21,8 @@ from .schema import advanced, check_option, check_text, schema
 from .sockets import ViewSocket
 
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
+_HOLE = 0.01
+"""Fraction of the pixels inside an opaque border from which they are taken for an inverted garment."""
 PHOTO_ASPECT = "the photo's own"
 """Option that undoes the fitting to the canvas instead of laying out the garment."""
 
@@ -150,12 +152,12 @@ def _opacity(mask: Tensor, images: Tensor) -> Tensor:
             f"({counted(len(images), 'image')}): connect the mask of the node that the images come from."
         )
     for number, one in enumerate(opacity):
-        label = f"mask {number + 1}" if len(opacity) > 1 else "mask"
+        label = f"Mask {number + 1}" if len(opacity) > 1 else "The mask"
         if float(one.max()) < MASK_THRESHOLD:
-            raise IGRError(f"The {label} is empty: connect the garment's opacity, 1 on the garment and 0 around it.")
+            raise IGRError(f"{label} is empty: connect the garment's opacity, 1 on the garment and 0 around it.")
         edge = torch.cat([one[0, 0], one[0, -1], one[0, :, 0], one[0, :, -1]])
-        if float(edge.min()) > MASK_THRESHOLD > float(one.min()):
-            raise IGRError(f"The {label} is 1 around the garment and 0 on it: connect an Invert Mask before this node.")
+        if float(edge.min()) > MASK_THRESHOLD and float((one < MASK_THRESHOLD).float().mean()) > _HOLE:
+            raise IGRError(f"{label} is 1 around the garment and 0 on it: connect an Invert Mask before this node.")
     return opacity.to(images).expand(len(images), -1, -1, -1)
 
 

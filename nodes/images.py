@@ -53,8 +53,8 @@ def check_opaque(image: Tensor, masks: Tensor) -> None:
     clear = (image[..., 3] < MASK_THRESHOLD) & inside
     for number, share in enumerate(clear.sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)):
         if float(share) > MOSTLY:
-            label = f"photo {number + 1}" if len(image) > 1 else "photo"
-            raise IGRError(f"The {label} is transparent where its mask is white: connect the photo without alpha.")
+            label = f"Photo {number + 1}" if len(image) > 1 else "The photo"
+            raise IGRError(f"{label} is transparent where its mask is white: connect the photo without alpha.")
 
 
 def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:

@@ -173,8 +173,9 @@ class IGRGarmentView(io.ComfyNode):
         given = masks is not None
         if masks is None:
             masks, note = masks_without_input(without_mask, photos, category)
-        check_opaque(person, masks)
         validate_inputs(photos, masks)  # before a wider mask hides what the photo has under the given one
+        if given:
+            check_opaque(person, masks)
         masks = mend_mask(masks, grow=grow, feather=feather, fill_holes=fill_holes, largest_only=largest_only)
         fitted = make_view(
             photos,

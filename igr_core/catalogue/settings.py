@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..device import Precision
 from ..files import sha256
 from ..included import INCLUDED_FLATTENER, INCLUDED_OUTLINES
-from ..precision import Precision
 from ..restore.jobs import Settings
 from ..storage import Folder
 

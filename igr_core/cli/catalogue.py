@@ -162,12 +162,10 @@ def catalogue(
         if evidence and own.start == "noise":
             check_readable(info, own)
         items = _items(source, masks, category)
-        finds, parses = _check_models(items, parser, segmenter)
         models = absolute(str(parser)), None if segmenter is None else absolute(str(segmenter))
         file = absolute(str(bundle))
-        settings = CatalogueSettings(
-            own, file, model_hash(file), *models, finds, parses, image_type, evidence, batch, precision
-        )
+        how = *_check_models(items, parser, segmenter), image_type, evidence, batch, precision
+        settings = CatalogueSettings(own, file, model_hash(file), *models, *how)
         output = Output(absolute(out))
         check_inputs(items, absolute(source), None if masks is None else absolute(masks), output)
         engine = _engine(settings, output, device, ray, workers)
@@ -249,8 +247,7 @@ def _show_plan(todo: Plan) -> None:
 
 def _engine(settings: CatalogueSettings, output: Output, device: str, ray: str | None, workers: int | None) -> Engine:
     from ..catalogue.run import here, on_ray
-    from ..device import choose_device
-    from ..precision import dtype_for
+    from ..device import choose_device, dtype_for
 
     if ray is not None:
         return on_ray(settings, output, ray, workers, device)

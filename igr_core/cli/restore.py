@@ -129,29 +129,25 @@ def restore(
     stop the others.
     """
     with one_sentence():
-        from ..device import choose_device
+        from ..device import choose_device, dtype_for
         from ..files import make_folder
         from ..model.bundle import Bundle
-        from ..precision import dtype_for
         from ..restore.planning import plan_jobs
 
         info = Bundle.open(bundle).info
         sampling = _sampling(preset, steps, guidance, guidance_start, guidance_end, sampler)
-        settings = settings_of(
-            info, size, view, sampling, seed, transparent, min_evidence, keep_reference, start, bundle
-        )
-        settings = dataclasses.replace(settings, detailing=detailing_of(settings, detail, candidates))
+        own = settings_of(info, size, view, sampling, seed, transparent, min_evidence, keep_reference, start, bundle)
+        settings = dataclasses.replace(own, detailing=detailing_of(own, detail, candidates))
         _check_attention(info, settings, evidence is not None or bool(also))
-        place, in_folder = choose_device(device), person.is_dir()
-        dtype = dtype_for(precision, place)
+        in_folder, place = person.is_dir(), choose_device(device)
+        load = functools.partial(_load, bundle, place, dtype_for(precision, place), settings, compile_layers)
         found = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence, report_file)
         plan = _writable(found, settings, in_folder, out, evidence, report_file)
         jobs, report = _left(plan, settings, in_folder and not overwrite)
-        load = functools.cache(lambda: _load(bundle, place, dtype, settings, compile_layers))
         update = _report_updater(report_file, report, plan)
         make_folder(out if in_folder else out.parent)
         with stopped_by_signal():
-            seconds = _run(jobs, report, settings, load, update)
+            seconds = _run(jobs, report, settings, functools.cache(load), update)
         _show_report(report, seconds, in_folder)
     if report.failed:
         raise typer.Exit(1)

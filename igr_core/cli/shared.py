@@ -31,7 +31,7 @@ DeviceOption = Annotated[
     typer.Option(metavar="DEVICE", help="Device to run on: cpu, cuda, cuda:1 ...; auto uses a GPU if there is one."),
 ]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-"""Data types of networks, as in igr_core.precision."""
+"""Data types of networks, as in igr_core.device."""
 PrecisionOption = Annotated[
     Precision,
     typer.Option(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,19 @@ from ..model.config import CATEGORIES
 
 _MOST = 100_000_000
 """Maximum number of pixels of all outlines of a file."""
+_DAMAGES = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""Errors of numpy and zipfile for damaged files."""
 _AGAIN = "use an intact file, or collect the outlines again with `python -m training collect-outlines`"
 
 
@@ -58,7 +73,9 @@ def load_outlines(path: Path) -> OutlineSet:
                 np.unpackbits(file[name], count=count * height * width // 2).reshape(count, height, width // 2)
                 for name in ("cloth", "inside")
             )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except PermissionError as error:
+        raise IGRError(f"{path} cannot be read: change its permissions.") from error
+    except _DAMAGES as error:
         raise IGRError(f"{path} is not a file of outlines: {_AGAIN}.") from error
     half = cloth + (cloth & inside)
     return OutlineSet(np.concatenate([half, half[:, :, ::-1]], 2), categories)

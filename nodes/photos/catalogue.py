@@ -29,6 +29,7 @@ from ...igr_core.restore.pairing import (
 )
 from ...igr_core.text import is_decoded
 from ..images import no_mask, to_image
+from .sheet_report import PLACEHOLDER
 from .shipped import EXAMPLES, GARMENTS
 
 TABLE = "category.csv"
@@ -43,8 +44,6 @@ _NUMBERED, _LONGEST_FILE = "_00001_.png", 255
 """What Save Image adds to a name, and the maximum length in bytes of a file name."""
 _LONGEST_NAME = 200
 """Maximum length in bytes of each part of a prefix, which leaves space for Save Image's number and extension."""
-_PLACEHOLDER = re.compile("%(width|height|year|month|day|hour|minute|second)%")
-"""Words that Save Image replaces in a prefix."""
 NAMED_REASONS = 3
 """Maximum number of skipped photos that an error lists."""
 SAME_NAME = "The photo has the same name as {name}: rename one of them."
@@ -182,9 +181,9 @@ def _without_unusable(found: Pairing, save_to: str) -> Pairing:
     start = save_to.rpartition("/")[2]
     failed = dict(found.failed)
     for pair in found.pairs:
-        if _PLACEHOLDER.search(pair.photo.stem):
+        if PLACEHOLDER.search(pair.photo.stem):
             failed[pair.photo.name] = (
-                "Save Image would replace part of the photo's name, such as %width%: rename the photo."
+                "ComfyUI would replace part of the photo's name, such as %width%: rename the photo."
             )
         elif len(os.fsencode(start + pair.photo.stem + _NUMBERED)) > _LONGEST_FILE:
             failed[pair.photo.name] = "The photo's name is too long for Save Image to add a number to it: shorten it."

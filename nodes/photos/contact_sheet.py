@@ -84,8 +84,8 @@ class IGRContactSheet(io.ComfyNode):
         check_lengths({"prefix": prefix, "person": inputs["person"], "category": inputs["category"]})
         for one in prefix:
             check_text("prefix", one)
-        for one in inputs["category"]:
-            check_option("category", one, (*CATEGORIES, None))
+        for one in filter(None, inputs["category"]):
+            check_option("category", one, CATEGORIES)
         check_reports(output_root(), {split_prefix(one)[0] for one in prefix})
         return [name for name, given in inputs.items() if any(one is None for one in given)]
 

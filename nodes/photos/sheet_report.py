@@ -22,7 +22,8 @@ REPORT = "report.csv"
 COLUMNS = ("name", "category", "size", "evidence", "warnings")
 """Columns: name of the garment, its category, width x height in pixels, the fraction of the
 garment that was visible in the photo if it was measured, and warnings, as full sentences."""
-_PLACEHOLDER = re.compile(r"%(?:width|height|year|month|day|hour|minute|second|date(?::[^%]*)?|[^%/]+\.[^%/]+)%")
+PLACEHOLDER = re.compile(r"%(?:width|height|year|month|day|hour|minute|second|date:[^%]*|[A-Za-z_]\w*\.\w+)%")
+"""Words in a prefix that ComfyUI replaces: Save Image the first ones, the browser a date and a node's value."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def split_prefix(prefix: str) -> tuple[str, str]:
         raise IGRError(f'prefix "{one_line(prefix)}" points outside the output folder: {remedy}.')
     if name == ".":
         raise IGRError(f"prefix is empty: {remedy}.")
-    if found := _PLACEHOLDER.search(prefix):
-        raise IGRError(f'prefix "{one_line(prefix)}" has {found[0]}, which Save Image replaces: {remedy}.')
+    if found := PLACEHOLDER.search(prefix):
+        raise IGRError(f'prefix "{one_line(prefix)}" has {found[0]}, which ComfyUI replaces: {remedy}.')
     return folder, name
 
 

@@ -145,10 +145,10 @@ def test_lists_of_other_lengths_are_refused(name: str) -> None:
         ("../anna", "points outside the output folder"),
         ("/anna", "points outside the output folder"),
         ("a\0b", "points outside the output folder"),
-        ("%year%/anna", "has %year%, which Save Image replaces"),
-        ("anna %width%", "has %width%, which Save Image replaces"),
-        ("%date:yyyy-MM-dd%/anna", "has %date:yyyy-MM-dd%, which Save Image replaces"),
-        ("anna %KSampler.seed%", "has %KSampler.seed%, which Save Image replaces"),
+        ("%year%/anna", "has %year%, which ComfyUI replaces"),
+        ("anna %width%", "has %width%, which ComfyUI replaces"),
+        ("%date:yyyy-MM-dd%/anna", "has %date:yyyy-MM-dd%, which ComfyUI replaces"),
+        ("anna %KSampler.seed%", "has %KSampler.seed%, which ComfyUI replaces"),
     ],
 )
 def test_prefixes_that_name_no_file_of_the_output_folder_are_refused(prefix: str, sentence: str) -> None:

@@ -34,7 +34,7 @@ def test_a_photo_that_is_transparent_under_its_mask_is_refused() -> None:
     image[..., 3], mask[:, :, 2:6, 2:4] = 1, 1
     images.check_opaque(image, mask)
     image[1, 2:6, 2:4, 3] = 0
-    with pytest.raises(IGRError, match="The photo 2 is transparent where its mask is white: connect the photo without"):
+    with pytest.raises(IGRError, match="Photo 2 is transparent where its mask is white: connect the photo without"):
         images.check_opaque(image, mask)
     images.check_opaque(image[..., :3], mask)
     images.check_opaque(image[:1], mask[:1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from igr_core.precision import is_fast_in_bfloat16
+from igr_core.device import is_fast_in_bfloat16
 
 from .train_config import Precision
 

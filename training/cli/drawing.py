@@ -73,11 +73,7 @@ def draw(
 
     kind = kind or "drawn"
     _check_records(kind, records)
-    if start < HELD_OUT_START < start + count and kind != "rendered":
-        raise UsageError(
-            f"Seeds {start} to {start + count - 1} are partly held out: stay below {HELD_OUT_START} to train on the "
-            "pairs, or start there to measure on them."
-        )
+    _check_seeds(kind, start, count)
     sizes = size_option("--size", size), size_option("--photo-size", photo_size)
     config = DrawConfig(*sizes, ViewConfig(view, margin), crop, coarse, correspondence=correspondence)
     rendered = rendered_count(kind, count, 0.5 if rendered_share is None else rendered_share)
@@ -87,6 +83,14 @@ def draw(
     if rendered and records is not None:
         dress_shards(out, records, rendered, config, workers, shard_size, keep_defects)
     _report(out, count, before)
+
+
+def _check_seeds(kind: str, start: int, count: int) -> None:
+    if start < HELD_OUT_START < start + count and kind != "rendered":
+        raise UsageError(
+            f"Seeds {start} to {start + count - 1} are partly held out: stay below {HELD_OUT_START} to train on the "
+            "pairs, or start there to measure on them."
+        )
 
 
 def _report(out: Path, count: int, before: int) -> None:

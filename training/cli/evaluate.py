@@ -244,10 +244,9 @@ def demo(
 ) -> None:
     """Restore held-out pairs and a photo, and show the results next to the ground truth."""
     from igr_core.cli.restoring_options import start_of
-    from igr_core.device import choose_device
+    from igr_core.device import choose_device, dtype_for
     from igr_core.files import make_folder
     from igr_core.flatten.model_file import load_flattener
-    from igr_core.precision import dtype_for
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..data.opening import DataSetConfig, open_data_set

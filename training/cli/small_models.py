@@ -234,7 +234,7 @@ def measure_flattener(
 def collect_outlines(
     out: Annotated[Path, typer.Option(help="File to write (.npz), beside the flattener.", callback=out_file)],
     count: Annotated[int, typer.Option(min=4, max=20_000, help="Number of garments.")] = 1000,
-    start: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="First seed.")] = 30_000,
+    start: Annotated[int, typer.Option(min=0, max=9_000_000, help="First seed.")] = 30_000,
     size: Annotated[str, typer.Option(help="The flattener's size as WxH.")] = "192x256",
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")] = 2,
 ) -> None:

@@ -9,9 +9,9 @@ from statistics import median
 
 import torch
 
+from igr_core.device import is_fast_in_bfloat16
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
-from igr_core.precision import is_fast_in_bfloat16
 
 from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
 from ..base.train_config import TrainConfig

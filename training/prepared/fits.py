@@ -91,7 +91,10 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 
 
 def check_apart(config: TrainConfig) -> None:
-    """Raise IGRError if a folder of held-out pairs, or a pair in it, is also used for training."""
+    """Raise IGRError if a folder of held-out pairs, or a prepared pair in it, is also in a folder of data.train.
+
+    Pairs of rounds and of the low-resolution steps are compared by folder only.
+    """
     low = config.low_resolution
     trained = [str(resolved(Path(name))) for name in (*config.data.train, *(low.train if low is not None else ()))]
     patterns = [re.escape(name).replace(re.escape(ROUND), r"\d+") for name in trained]
@@ -101,10 +104,11 @@ def check_apart(config: TrainConfig) -> None:
                 f"data.validation contains {name}, which is also in data.train: use pairs that are not used for "
                 "training."
             )
-    for folder in filter(_is_prepared, trained):
+    held_out = {name: PreparedPairs([name]) for name in config.data.held_out.values() if _is_prepared(name)}
+    for folder in filter(_is_prepared, config.data.train if held_out else ()):
         pairs = PreparedPairs([folder])
-        for name in filter(_is_prepared, config.data.held_out.values()):
-            if shared := PreparedPairs([name]).shared_with(pairs):
+        for name, others in held_out.items():
+            if shared := others.shared_with(pairs):
                 raise IGRError(
                     f"data.validation contains {shared} in {name}, which is also in {folder} of data.train: prepare "
                     "pairs that are not used for training."

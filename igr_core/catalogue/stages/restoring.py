@@ -14,12 +14,12 @@ from torch import Tensor
 from ...detail.candidates import agreement
 from ...detail.evidence import Evidence
 from ...detail.warping import source_photos
+from ...device import dtype_for
 from ...errors import IGRError, is_out_of_memory
 from ...flatten.model_file import load_flattener
 from ...included import INCLUDED_FLATTENER
 from ...photo.images import unit_image
 from ...photo.view import GarmentView, join_views
-from ...precision import dtype_for
 from ...restore.background_removal import cutout_warnings, to_rgba
 from ...restore.detailed import Detailing, different_views, presented
 from ...restore.flattened import FlatRestored, restore_flat

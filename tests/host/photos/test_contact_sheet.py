@@ -122,7 +122,7 @@ def test_a_file_that_is_not_a_report_stops_the_run_before_the_garments(server: S
     ("inputs", "sentence"),
     [
         ({"prefix": "../anna"}, 'prefix "../anna" points outside the output folder: connect'),
-        ({"prefix": "%year%/anna"}, "has %year%, which Save Image replaces"),
+        ({"prefix": "%year%/anna"}, "has %year%, which ComfyUI replaces"),
         ({"garment": ["other", 0]}, "The person input has 2 items for 1 garment: connect outputs"),
     ],
 )

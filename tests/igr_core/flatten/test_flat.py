@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from igr_core.detail.warping import source_photos
 from igr_core.errors import IGRError
-from igr_core.flatten.flat import FlatMap, Worn, complete, flat_evidence, flatten, lay_out, worn
+from igr_core.flatten.flat import FlatMap, Worn, complete, flat_evidence, flat_garments, flatten, lay_out, worn
 from igr_core.flatten.network import Flattened, FlattenerConfig, coordinates
+from igr_core.flatten.outlines import Shape
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import GarmentView, make_view
 
@@ -24,6 +25,7 @@ class Copying(nn.Module):
     """Predicts that the flat garment lies where the mask is, shifted right by `shift` of the width."""
 
     config = FlattenerConfig((WIDTH, HEIGHT), (8, 8, 16, 16), layers=1, heads=2)
+    outlines = None
 
     def __init__(self, shift: float = 0.0, visible: float = 9.0, light: float = 0.0) -> None:
         super().__init__()
@@ -52,9 +54,41 @@ def view_of(photo: Tensor, mask: Tensor) -> GarmentView:
     return make_view(photo, mask, (WIDTH, HEIGHT), ViewConfig(), 16)
 
 
+class OneOutline:
+    """Outlines that fit every garment with one, whose inside is its upper half."""
+
+    def fitted(self, opacity: Tensor, visible: Tensor, category: int) -> Shape:
+        own = torch.full_like(opacity, -9.0)
+        own[:, 8:56, 8:40] = 9
+        inside = torch.zeros_like(opacity)
+        inside[:, 8:32, 8:40] = 1
+        return Shape(own, inside)
+
+
 @pytest.fixture
 def view() -> GarmentView:
     return view_of(*striped())
+
+
+def test_all_photos_of_a_garment_get_its_fitted_outline(view: GarmentView) -> None:
+    network = Copying()
+    network.outlines = OneOutline()
+    (garment,) = flat_garments(network, source_photos(view) * 2, ["upper"], [(0, 1)])
+    assert len(garment.maps) == 2 and all(float(one.opacity[0, 10, 10]) == 9 for one in garment.maps)
+    flat = garment.laid_out((WIDTH, HEIGHT))
+    assert float(flat.opacity[0, 12, 12]) > 0.99 and float(flat.opacity[0, 2, 2]) < 0.01
+
+
+def test_the_inside_is_hidden_and_in_the_shade(view: GarmentView) -> None:
+    network = Copying()
+    (outside,) = flat_garments(network, source_photos(view), ["upper"], [(0,)])
+    network.outlines = OneOutline()
+    (garment,) = flat_garments(network, source_photos(view), ["upper"], [(0,)])
+    flat, plain = garment.laid_out((WIDTH, HEIGHT)), outside.laid_out((WIDTH, HEIGHT))
+    inside, front = (slice(None), slice(20, 28), slice(16, 32)), (slice(None), slice(36, 44), slice(16, 32))
+    assert float(flat.known[inside].max()) < 0.01 < 0.9 < float(plain.known[inside].min())
+    assert float(flat.known[front].min()) > 0.9
+    assert 0.5 < float(flat.image[inside].mean() / plain.image[inside].mean()) < 0.85
 
 
 def laid_out(network: nn.Module, view: GarmentView, size: tuple[int, int] = (WIDTH, HEIGHT)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_a_file_keeps_labels_and_categories(tmp_path: Path) -> None:
     save_outlines(tmp_path / "a_outlines.npz", kept)
     found = load_outlines(tmp_path / "a_outlines.npz")
     assert np.array_equal(found.labels, kept.labels) and np.array_equal(found.categories, kept.categories)
+
+
+def test_flipped_bits_are_noticed_or_harmless(tmp_path: Path) -> None:
+    whole = bytearray(INCLUDED_OUTLINES.read_bytes())
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(whole), 60):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with suppress(IGRError):
+            load_outlines(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "pickle", "missing entry", "categories"])

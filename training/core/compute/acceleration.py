@@ -16,11 +16,11 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
+from igr_core.device import is_fast_in_bfloat16
 from igr_core.errors import IGRError
 from igr_core.model.diffusers_adapter import compile_layers, missing_for_compiling
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
-from igr_core.precision import is_fast_in_bfloat16
 
 from ...base.optimisation.optimizers import MuonAdamW
 from ...base.train_config import TrainConfig

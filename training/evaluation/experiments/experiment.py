@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE, INCLUDED_NAME
 from igr_core.model.pruning_config import NEAR, Margin, Pruning
-from igr_core.precision import Precision
 from igr_core.ranges import Guidance, Range, Ranged, Seed, Share, Steps, Strength
 from igr_core.sampling.presets import Sampler, Sampling
 
@@ -65,7 +64,7 @@ class RowConfig(Ranged):
     """Move the photo's own pixels onto the restored garment, as Transfer Details does, at the working size."""
     start: Literal["noise", "flat"] = "noise"
     """Start from noise, as in the paper, or from the photo's own pixels, laid out flat by the included flattener."""
-    precision: Precision = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     """Data type of the bundle's networks; the flattener always runs in fp32."""
     paper: str = ""
     """Row of the paper's tables to show next to this one: `Ours`, `w/o GarmNet`, `CFLD`, ..."""

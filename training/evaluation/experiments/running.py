@@ -14,6 +14,7 @@ import torch
 import torch.distributed
 from tqdm import tqdm
 
+from igr_core.device import dtype_for
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256
 from igr_core.flatten.flat import check_flattens
@@ -22,7 +23,6 @@ from igr_core.included import INCLUDED_FLATTENER, INCLUDED_OUTLINES
 from igr_core.model.bundle import Bundle
 from igr_core.photo.image_files import decode_image
 from igr_core.photo.images import save_image
-from igr_core.precision import dtype_for
 from igr_core.processes import launched_processes
 from igr_core.restore.flattened import check_steps
 from igr_core.restore.restorer import GarmentRestorer

@@ -31,6 +31,7 @@ def collect(count: int, start: int, size: tuple[int, int], workers: int) -> Outl
 
     Raises IGRError if the `render` extra is not installed.
     """
+    _check_renders()
     wanted = [round(count * share) for share in SHARES[:-1]]
     left = dict(enumerate([*wanted, count - sum(wanted)]))
     found: list[tuple[int, int, np.ndarray]] = []
@@ -51,6 +52,15 @@ def collect(count: int, start: int, size: tuple[int, int], workers: int) -> Outl
     return OutlineSet(labels, np.array([one[1] for one in found], np.uint8))
 
 
+def _check_renders() -> None:
+    try:
+        from ...data.rendered.capture import making  # noqa: F401
+    except ImportError as error:
+        raise IGRError(
+            f"Rendering needs {error.name}: install the `render` extra (pip install '.[render]')."
+        ) from error
+
+
 def _seeds(start: int, left: dict[int, int]) -> Iterator[int]:
     """Seeds of the categories of which some are left to make."""
     from ...data.rendered.capture.making import category_of
@@ -62,17 +72,13 @@ def _seeds(start: int, left: dict[int, int]) -> Iterator[int]:
 
 def outline_of(seed: int, size: tuple[int, int]) -> tuple[int, int, np.ndarray | None]:
     """A seed, its category, and its garment's labels as in OutlineSet; None if the product shot is rejected."""
-    try:
-        from ...data.rendered.capture.making import PRODUCT_LIMITS, outfit_of
-        from ...data.rendered.garments.tailoring import tailor
-        from ...data.rendered.garments.wearing import product_shot
-        from ...data.rendered.studio.framing import product_camera
-        from ...data.rendered.studio.guards import reasons
-        from ...data.rendered.studio.rays.rendering import photograph
-    except ImportError as error:
-        raise IGRError(
-            f"Rendering needs {error.name}: install the `render` extra (pip install '.[render]')."
-        ) from error
+    from ...data.rendered.capture.making import PRODUCT_LIMITS, outfit_of
+    from ...data.rendered.garments.tailoring import tailor
+    from ...data.rendered.garments.wearing import product_shot
+    from ...data.rendered.studio.framing import product_camera
+    from ...data.rendered.studio.guards import reasons
+    from ...data.rendered.studio.rays.rendering import photograph
+
     rng, outfit = outfit_of(seed)
     surfaces = product_shot(tailor(outfit.cut), rng)
     camera = product_camera(np.concatenate([surface.vertices for surface in surfaces]), size)

@@ -10,7 +10,7 @@ import torch
 from diffusers.models.attention import FeedForward
 from torch import nn
 
-from igr_core import precision
+from igr_core import device
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
@@ -40,13 +40,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 def test_auto_follows_what_the_cpu_can_do(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     auto = replace(config, precision="auto")
-    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
+    monkeypatch.setattr(device, "has_bfloat16_units", lambda: True)
     fast = choose_acceleration(auto, CPU)
     assert (fast.precision, fast.attention, fast.memory_format, fast.float32_layers) == (
         ("bf16", "matmul", "contiguous", True)
     )
     assert fast.describe() == "bfloat16, layer norm and GELU in float32, matmul attention, contiguous"
-    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(device, "has_bfloat16_units", lambda: False)
     plain = choose_acceleration(auto, CPU)
     assert plain.describe() == "float32, sdpa attention, channels last"
     assert choose_acceleration(replace(auto, attention="matmul", precision="bf16"), CPU).attention == "matmul"
@@ -155,9 +155,9 @@ def test_a_run_that_resumes_on_another_machine_reports_it(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auto = replace(config, precision="auto", steps=2)
-    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(device, "has_bfloat16_units", lambda: False)
     Trainer(auto, RunFolder(tmp_path)).run_steps(None)
-    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
+    monkeypatch.setattr(device, "has_bfloat16_units", lambda: True)
     there = Trainer(auto, RunFolder(tmp_path))
     assert there.step == 2 and "precision no -> bf16" in there.computed_otherwise
     found = load_latest(RunFolder(tmp_path), resume=False)

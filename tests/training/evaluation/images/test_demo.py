@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from igr_core import precision
+from igr_core import device
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import CATEGORIES
@@ -38,7 +38,7 @@ def out(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     """A demo run of one pair per category, and the photo, in float32 on every CPU."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "has_bfloat16_units", lambda: False)
+        patch.setattr(device, "has_bfloat16_units", lambda: False)
         demo_command(folder, 1, bundle=bundle, steps=2, guidance=1.5)
     return folder
 
