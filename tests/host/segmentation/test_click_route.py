@@ -226,7 +226,7 @@ BAD_BODIES = {
     "a huge number": (question(points={"positive": [[10**300, 1]]}), "positive"),
     "nothing marked": (question(points={}), "Nothing is marked"),
     "outside": (question(points={"positive": [[577, 1]]}), "outside the 576×768 photo"),
-    "another photo": (of_file("small.png"), "set on a 576×768 photo, but this one is 90×120"),
+    "another photo": (of_file("small.png"), "belong to a 576×768 photo, but this one is 90×120"),
     "candidates": (question(candidates="all"), "candidates must be one of"),
     "candidates in a list": (question(candidates=["best"]), "candidates must be one of"),
     "no model": (question(model=None), "model must be a name"),

@@ -141,7 +141,7 @@ def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
     assert differing(both[:1], mask_of(server, without_points(rough=["person", 1]))) < 1e-3
     alone = with_inputs(without_points(rough=["person", 1]), "person", garment="lower")
     assert differing(both[1:], mask_of(server, alone)) < 1e-3
-    with pytest.raises(PromptFailed, match="one photo, but 2 photos are connected: process them one at a"):
+    with pytest.raises(PromptFailed, match="one photo, but 2 photos are connected: process the photos one"):
         server.run(with_inputs(graph, "segment", points=POINTS))
 
 
@@ -153,7 +153,7 @@ RUN_ERRORS = {
     "box outside": (segment(points='{"box": [5, 5, 600, 90]}'), "box .* is empty or outside the 576×768 photo"),
     "swapped photo": (
         {**segment(person=["other", 0]), "other": node("EmptyImage", width=600, height=768, batch_size=1, color=0)},
-        "set on a 576×768 photo, but this one is 600×768: clear them",
+        "belong to a 576×768 photo, but this one is 600×768: clear them",
     ),
     "all erased": (
         segment(points='{"positive": [[288, 300]], "strokes": [{"add": false, "radius": 2000, "points": [[9, 9]]}]}'),
@@ -161,7 +161,7 @@ RUN_ERRORS = {
     ),
     "painted on another photo": (
         segment(points='{"strokes": [{"add": true, "radius": 9, "points": [[9, 9]]}], "size": [60, 80]}'),
-        "set on a 60×80 photo, but this one is 576×768: clear them",
+        "belong to a 60×80 photo, but this one is 576×768: clear them",
     ),
     "rough of another size": (
         {**segment(rough=["drawn", 0]), "drawn": node("SolidMask", value=1.0, width=90, height=768)},

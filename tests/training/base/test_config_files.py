@@ -62,9 +62,9 @@ def test_unknown_names_of_any_type_are_listed(tmp_path: Path, text: str, words: 
 
 
 def test_a_path_in_the_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("HOME", "/people/anna")
     found = read_yaml("run: ~/runs/first\nshares: [~/a, ./~/b]\nname: ~tilde\nnothing: ~\n")
-    assert found["run"] == "/home/anna/runs/first" and found["shares"] == ["/home/anna/a", "./~/b"]
+    assert found["run"] == "/people/anna/runs/first" and found["shares"] == ["/people/anna/a", "./~/b"]
     assert found["name"] == "~tilde" and found["nothing"] is None
 
 
