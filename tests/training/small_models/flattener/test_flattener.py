@@ -167,6 +167,8 @@ def test_distances_are_relative_to_the_height_of_the_garment() -> None:
 class Knowing(nn.Module):
     """A network that returns the truth, with positions moved right by `off`."""
 
+    outlines = None
+
     def __init__(self, samples: Samples, off: float, light: float = 0.0) -> None:
         super().__init__()
         self.samples, self.off, self.light, self.device = samples, off, light, nn.Parameter(torch.zeros(()))
