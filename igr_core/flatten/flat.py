@@ -29,7 +29,7 @@ _UNSURE, _SURE = 0.35, 0.6
 _HIDDEN = 0.35
 """Share of hidden pixels from which a cell of the latent is denoised; others keep the photo's pixels."""
 _SHADE = 0.7
-"""Brightness of the garment's inside relative to its outside: the median of rendered product shots."""
+"""Brightness of the garment's inside relative to its outside, as sRGB values: the median of rendered product shots."""
 _FEATHER = 0.008
 """Width of the transition at the border of the photo's pixels, as a fraction of the image's height."""
 _SOFT = 0.006

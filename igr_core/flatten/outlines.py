@@ -53,8 +53,9 @@ class Outlines:
     @cached_property
     def _small(self) -> tuple[Tensor, Tensor]:
         """(N, h, w) fractions of each cell covered by cloth, and by its inside."""
-        found = [_pooled(torch.from_numpy(one), _COARSE) for one in self._labels]
-        cloth, inside = (torch.stack(part) for part in zip(*found, strict=True))
+        count, height, width = self._labels.shape
+        cells = self._labels.reshape(count, height // _COARSE, _COARSE, width // _COARSE, _COARSE)
+        cloth, inside = (torch.from_numpy(one.mean((2, 4), np.float32)) for one in (cells > 0, cells == 2))
         return cloth, inside
 
     @torch.no_grad()
@@ -80,11 +81,6 @@ class Outlines:
         if float(over.sum()) < _LEAST_OVERLAP * float(((cloth > 0.5) | (opacity > 0)).sum()):
             return None
         return Shape((cloth - 0.5) * 8, inside)
-
-
-def _pooled(label: Tensor, cell: int) -> tuple[Tensor, Tensor]:
-    cloth, inside = (F.avg_pool2d(one[None].float(), cell)[0] for one in (label > 0, label == 2))
-    return cloth, inside
 
 
 def _best_size(cloth: Tensor, inside: Tensor, own: Tensor, hidden: Tensor) -> tuple[tuple[float, float, float], int]:

@@ -114,8 +114,8 @@ def _check_shown(evidence: Sequence[Evidence], alphas: Tensor) -> None:
         own = one.in_photo.amax(0) > 0
         shown = F.interpolate(alpha[None], own.shape, mode="area")[0, 0] > 0
         if bool(own.any()) and float((own & shown).sum()) < _SAME * float((own | shown).sum()):
-            label = f"image {number + 1}" if len(alphas) > 1 else "image"
+            label = f"Image {number + 1}" if len(alphas) > 1 else "The image"
             raise IGRError(
-                f"The {label} does not show the garment of the evidence at the same place: connect the image that is "
+                f"{label} does not show the garment of the evidence at the same place: connect the image that is "
                 "connected to Garment Evidence."
             )

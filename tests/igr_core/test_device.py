@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from igr_core import device
+from igr_core.cli import shared
 from igr_core.device import choose_device, dtype_for, has_bfloat16_units
 from igr_core.errors import UsageError
 from igr_core.included import INCLUDED_BUNDLE
@@ -57,6 +59,11 @@ def test_auto_is_half_precision_where_the_hardware_is_faster(
     assert dtype_for("auto", GPU) == torch.float16
     assert dtype_for("auto", torch.device("mps")) == torch.float32
     assert dtype_for("bf16", CPU) == torch.bfloat16 and dtype_for("fp32", GPU) == torch.float32
+
+
+def test_the_command_line_offers_the_same_data_types() -> None:
+    """It has its own list, so that --help does not need torch."""
+    assert get_args(shared.Precision) == get_args(device.Precision)
 
 
 def test_fp16_is_refused_on_a_cpu() -> None:

@@ -33,6 +33,7 @@ def test_seed_size_view_and_transparency(tmp_path: Path, bundle: Path):
     assert run("c.png", "--seed", 4) != first
     assert run("d.png", "--seed", 3, "--view", "focused") != first
     assert run("e.png", "--seed", 3, "--guidance", 1) != first
+    assert run("whole.png", "--precision", "fp32") != run("half.png", "--precision", "bf16")
     run("f.png", "--size", "64x80", "--transparent")
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.size == (64, 80) and picture.mode == "RGBA"

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.flatten.model_file import load_flattener, save_flattener
 from igr_core.flatten.network import Flattened, Flattener, FlattenerConfig, coordinates
+from igr_core.flatten.outlines import Shape
 from igr_core.included import INCLUDED_FLATTENER
 from igr_core.model.config import CATEGORIES
 from tests.support.training.stopping import logged, stopped_at_call
@@ -186,6 +187,20 @@ def test_scores_of_the_truth_are_perfect_and_others_are_not() -> None:
     assert wrong["within_2"] == 0 and wrong["median"] > 0.03
     assert wrong["unshifted"] < 1e-3  # all cells have the same error
     assert right["light"] == right["unlit"] > 0  # the predicted light is that of the photo
+
+
+def test_the_fitted_outline_is_scored_beside_the_network_s_own() -> None:
+    samples = smooth_samples()
+    network = Knowing(samples, 0.0)
+    assert "fitted" not in flattener_scores(network, [samples])  # type: ignore[arg-type]
+
+    class Nothing:
+        def fitted(self, opacity: torch.Tensor, visible: torch.Tensor, category: int) -> Shape:
+            return Shape(torch.full_like(opacity, -1.0), torch.zeros_like(opacity))
+
+    network.outlines = Nothing()
+    scores = flattener_scores(network, [samples])  # type: ignore[arg-type]
+    assert scores["overlap"] == 1 and scores["fitted"] == 0
 
 
 def test_light_is_scored_against_no_change_of_light() -> None:
