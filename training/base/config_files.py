@@ -102,10 +102,10 @@ def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
-    """A float, or an int if it is a whole number with an exponent, such as 1e5."""
+    """A float, or an int if it is a whole number, such as 1e5 or 10.0, which spreadsheets and scripts write."""
     text = str(loader.construct_scalar(node)).lower()
     value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
-    return int(value) if "e" in text and value.is_integer() else value
+    return int(value) if value.is_integer() else value
 
 
 def _string(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
