@@ -7,10 +7,14 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.image_files import IMAGE_SUFFIXES
+from igr_core.text import counted
 
 from ..contract.pairs import PairEntry
 from ..files.images import Listing, doubts_of, read_table
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
+
+MOST_LINES = 10
+"""Maximum number of wrong lines to list."""
 
 
 class PlainFolder(FilePairs):
@@ -66,16 +70,31 @@ def _image(images: Listing, stem: str) -> Path:
 def _categories(path: Path) -> dict[str, tuple[str, str]]:
     """Listed name and category by stem; a first line NAME,category is treated as a header."""
     found: dict[str, tuple[str, str]] = {}
+    wrong: list[tuple[int, str]] = []
     for place, (number, row) in enumerate(read_table(path)):
         if len(row) < 2 or row[1] not in CATEGORIES:
-            if place == 0 and len(row) >= 2 and row[1].casefold() == "category":
-                continue
-            raise IGRError(
-                f"{path}, line {number}: write NAME,CATEGORY with upper, lower or full, not {','.join(row)!r}."
-            )
+            if place or len(row) < 2 or row[1].casefold() != "category":
+                wrong.append((number, ",".join(row)))
+            continue
         name = Path(row[0]).name
         stem = Path(name).stem if Path(name).suffix.casefold() in IMAGE_SUFFIXES else name
         if stem in found:
             raise IGRError(f"{path}, line {number} lists {row[0]} a second time: remove one of the lines.")
         found[stem] = (name, row[1])
+    if wrong:
+        (number, line), *others = wrong
+        raise IGRError(
+            f"{path}, line {number}: write NAME,CATEGORY with upper, lower or full, not {line!r}"
+            + (f"; also correct {_lines([number for number, _ in others])}." if others else ".")
+        )
     return found
+
+
+def _lines(numbers: list[int]) -> str:
+    """`line 4`, or `lines 4, 6, 9 and 12 others`."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    shown, rest = numbers[:MOST_LINES], len(numbers) - MOST_LINES
+    if rest > 0:
+        return f"lines {', '.join(map(str, shown))} and {counted(rest, 'other')}"
+    return f"lines {', '.join(map(str, shown[:-1]))} and {shown[-1]}"

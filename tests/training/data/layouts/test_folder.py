@@ -91,6 +91,9 @@ def test_a_photo_turned_by_exif_and_its_mask(copy: Tree) -> None:
     [
         ("look-001.jpg,shirt\n", r"category\.csv, line 1: write NAME,CATEGORY with upper, lower or full"),
         ("name,category\nlook-001.jpg\n", r"category\.csv, line 2: write NAME,CATEGORY"),
+        ("a,shirt\nb,upper\nc,top\n", r"line 1: .*, not 'a,shirt'; also correct line 3\.$"),
+        ("a,shirt\nb,x\nc,y\nd,z\n", r"line 1: .*; also correct lines 2, 3 and 4\.$"),
+        ("".join(f"{n},shirt\n" for n in range(14)), r"also correct lines 2, 3, .*, 10, 11 and 3 others\.$"),
         ("look-001.jpg,upper\nlook-001.png,upper\n", r"category\.csv, line 2 lists look-001\.png a second time"),
         ("", r"category\.csv is empty"),
     ],
