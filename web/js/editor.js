@@ -68,7 +68,8 @@ export class Editor {
     build() {
         this.root = document.createElement("div");
         this.root.className = "igr-segment";
-        this.root.style.cssText = "display:flex;flex-direction:column;gap:4px;width:100%;height:100%;min-height:0;";
+        // The new node design of older frontends gives it no height of its own.
+        this.root.style.cssText = "display:flex;flex-direction:column;gap:4px;width:100%;height:100%;min-height:300px;";
         this.toolbar = buildToolbar(this);
         this.canvas = document.createElement("canvas");
         this.canvas.tabIndex = 0;

@@ -28,6 +28,7 @@ from tests.support.host.editor import (
     wait,
     wait_for_status,
 )
+from tests.support.host.frontend import run_workflow
 from tests.support.host.graphs import SMALL_SEGMENTER, TINY_SAM
 from tests.support.host.server import ROOT, UPDATE, Server
 
@@ -68,11 +69,8 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     assert value(editor, "mask.width") == 576
     if model == SMALL_SEGMENTER:  # the clicked part is selected
         assert overlap(shown_mask(editor), ROOT / "nodes" / "examples" / "upper_mask.png") >= 0.85
-    before = set(server.get("/history"))
-    editor.get_by_test_id("queue-button").click()
+    history = run_workflow(editor, server)
     editor.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
-    (new,) = set(server.get("/history")) - before
-    history = server.get(f"/history/{new}")[new]
     assert history["status"]["status_str"] == "success"
     (saved,) = (
         one for output in history["outputs"].values() for one in output.get("images", []) if one["type"] == "output"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.support.host.editor import EDITOR, SHIRT, click, marks, set_widget, status, value, wait, wait_for_status
-from tests.support.host.frontend import close_dialogs
+from tests.support.host.frontend import close_dialogs, run_workflow
 from tests.support.host.graphs import SMALL_SEGMENTER
 from tests.support.host.server import ROOT, Server
 
@@ -155,15 +155,8 @@ def test_a_run_that_stops_because_nothing_is_marked_shows_the_photo_first(page: 
     }"""
     page.evaluate(link)
     wait_for_status(page, "Run once to see the photo")
-    before = set(server.get("/history"))
-    page.get_by_test_id("queue-button").click()
+    status = run_workflow(page, server)["status"]
     wait(page, ".photo?.naturalWidth === 288")
-    for _ in range(600):
-        if new := set(server.get("/history")) - before:
-            break
-        page.wait_for_timeout(100)
-    (name,) = new
-    status = server.get(f"/history/{name}")[name]["status"]
     assert status["status_str"] == "error" and "Nothing is marked in Garment Segment" in str(status["messages"])
     close_dialogs(page)
     click(page, (144, 200))

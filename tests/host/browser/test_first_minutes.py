@@ -18,6 +18,7 @@ from tests.support.host.frontend import (
     check_presets,
     close_dialogs,
     open_template,
+    run_workflow,
     shoot_graph,
     shoot_node,
 )
@@ -30,6 +31,8 @@ WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 SHOWN_AT_WORK = {"IGRGarmentSegment"}
 """Nodes whose image is captured by another test, with contents."""
+SAM3 = "SAM3_Detect"
+"""A node that hosts older than v0.29 lack."""
 COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
 
 
@@ -37,15 +40,10 @@ COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
 def test_the_template_runs_and_shows_the_garment(page: Page, server: Server, name: str) -> None:
     open_template(page, name)
     assert not COMPLAINTS.search(page.inner_text("body"))
-    before = set(server.get("/history"))
-    page.get_by_test_id("queue-button").click()
+    assert run_workflow(page, server)["status"]["status_str"] == "success"
     page.wait_for_function(
         "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
     )
-    while not (new := set(server.get("/history")) - before):  # the images appear shortly before the run ends
-        page.wait_for_timeout(100)
-    (new,) = new
-    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
     assert not COMPLAINTS.search(page.inner_text("body"))
     if UPDATE and name == "garment_restore":
         shoot_graph(page, ROOT / "docs" / "comfyui.jpg")
@@ -56,13 +54,14 @@ def test_a_preset_shows_its_settings_and_a_changed_setting_is_custom(page: Page)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
+def test_no_node_of_a_workflow_is_missing(page: Page, server: Server, name: str) -> None:
+    """Except SAM 3's in older hosts, as the workflow's note says."""
     open_template(page, name)
     script = """() => {
         const known = window.LiteGraph.registered_node_types;
         return window.app.graph.nodes.map((node) => node.type).filter((type) => !(type in known));
     }"""
-    assert page.evaluate(script) == []
+    assert page.evaluate(script) == ([] if name != "mask_sam3" or server.get(f"/object_info/{SAM3}") else [SAM3])
     assert "missing node" not in page.inner_text("body").lower()
 
 
@@ -87,15 +86,10 @@ def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -
         restore.connect(0, save, 0);
     }"""
     page.evaluate(script)
-    before = set(server.get("/history"))
-    page.get_by_test_id("queue-button").click()
+    assert run_workflow(page, server)["status"]["status_str"] == "success"
     page.wait_for_function(
         "() => window.app.graph.nodes.every((node) => node.type !== 'SaveImage' || node.imgs?.length)"
     )
-    while not (new := set(server.get("/history")) - before):  # the images appear shortly before the run ends
-        page.wait_for_timeout(100)
-    (new,) = new
-    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
 
 
 SEARCHED = {

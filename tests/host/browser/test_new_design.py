@@ -29,6 +29,7 @@ def page_in_new_design(page: Page, server: Server) -> Iterator[Page]:
         open_template(page, "mask_click")
         wait(page, ".photo")
         wait(page, ".root.isConnected")
+        wait(page, ".canvas.clientHeight > 200")  # older frontends give widgets no height
         yield page
     finally:
         page.evaluate(f"async () => {{ await window.app.extensionManager.setting.set('{SETTING}', false); }}")

@@ -55,6 +55,19 @@ def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
             browser.close()
 
 
+def run_workflow(page: Page, server: Server) -> dict[str, Any]:
+    """Press Run, and wait until the run ends, which may be after its images appear: its entry in the history."""
+    before = set(server.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    for _ in range(PATIENCE // 100):
+        history = server.get("/history")
+        if new := set(history) - before:
+            (prompt,) = new
+            return history[prompt]
+        page.wait_for_timeout(100)
+    raise TimeoutError(f"The run did not end within {PATIENCE // 1000} seconds.")
+
+
 def close_dialogs(page: Page) -> None:
     """Close all messages of an earlier workflow."""
     dialogs = page.get_by_role("dialog")
@@ -79,13 +92,17 @@ def open_template(page: Page, name: str) -> None:
 
 
 def add_by_search(page: Page, name: str) -> None:
-    """Add a node to an empty canvas as a user does: search box, name, Enter, click."""
+    """Add a node to an empty canvas as a user does: search box, name, Enter, and a click in newer frontends."""
     close_dialogs(page)
     page.evaluate("() => window.app.graph.clear()")
     page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
-    page.get_by_role("dialog").get_by_role("combobox").or_(page.get_by_role("textbox")).first.wait_for()
+    page.get_by_role("combobox").or_(page.get_by_role("dialog").get_by_role("textbox")).first.wait_for()
     page.keyboard.type(name, delay=20)
-    page.get_by_role("dialog").get_by_text(name, exact=True).first.wait_for()
+    found = page.get_by_role("dialog").get_by_text(name, exact=True)
+    found.or_(
+        page.get_by_role("option").nth(0).filter(has_text=name)
+    ).first.wait_for()  # older frontends have no dialog
+    page.wait_for_timeout(300)  # until the first result is highlighted
     page.keyboard.press("Enter")
     page.get_by_role("dialog").first.wait_for(state="hidden")
     page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
