@@ -56,10 +56,10 @@ def _mask(
 
     status = Console(stderr=True).status(Text(f"running {one_line(folder.name)}"))
     with status, explain_out_of_memory("use a smaller parser or SAM 2, or --device cpu"):
-        mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted)
+        mask, (category,), (certainty,) = HumanParser.from_folder(folder, device).garments(photo, wanted)
         share = None
         if segmenter is not None:
             sam = load_segmenter(segmenter, device)
             embedding = sam.embed(photo)
             mask, share = refine_mask(mask, lambda prompt: sam.masks(embedding, prompt))
-    return mask.cpu(), describe(category, mask, share)
+    return mask.cpu(), describe(category, mask, share, certainty)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from ..files import check_model_folder
 from ..json_text import read_json
 from ..ranges import Range
 from ..text import counted
-from .labels import KNOWN, LabelNames, garment_mask, known_labels
+from .labels import KNOWN, LabelNames, Parsed, garment_mask, known_labels
 from .model_folder import FolderLoader, count_weights, load_folder, read_config
 
 if TYPE_CHECKING:
@@ -41,6 +41,17 @@ class ParserInput:
     """Means, which are subtracted from the channels of an image in 0..1."""
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
     """Standard deviations, by which the channels are then divided."""
+
+
+class FoundGarments(NamedTuple):
+    """Garments that a parser found, one per photo."""
+
+    masks: Tensor
+    """(B, 1, H, W), 0 or 1."""
+    categories: tuple[str, ...]
+    """Category of each garment: upper, lower or full."""
+    certainty: tuple[float, ...]
+    """Mean certainty of the parser in each mask, 0..1."""
 
 
 class HumanParser:
@@ -73,20 +84,34 @@ class HumanParser:
         torch.nn.Module.to(model, device)
         return cls(model, names, takes)
 
-    @torch.no_grad()
     def parse(self, photos: Tensor) -> Tensor:
-        """Label maps (B, H, W) int64 for photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
+        """Label maps (B, H, W) int64 for photos (B, 3, H, W) in 0..1; raises IGRError as parse_surely does."""
+        return self.parse_surely(photos).labels
+
+    @torch.no_grad()
+    def parse_surely(self, photos: Tensor) -> Parsed:
+        """Label maps of photos (B, 3, H, W) in 0..1, and how certain the parser is of them.
+
+        Raises IGRError for a wrong shape and for NaN.
+        """
         if photos.ndim != 4 or photos.shape[1] != 3 or 0 in photos.shape:
             raise IGRError(f"The photo has shape {tuple(photos.shape)}: it must be (batch, 3, height, width).")
         height, width = photos.shape[-2:]
-        return torch.cat([_labels_at(self._logits(one), height, width) for one in photos.split(1)]).to(photos.device)
+        labels, certainty = [], []
+        for one in photos.split(1):
+            logits = self._logits(one)
+            labels.append(_labels_at(logits, height, width))
+            certainty.append(logits.softmax(1).amax(1))
+        return Parsed(torch.cat(labels).to(photos.device), torch.cat(certainty).to(photos.device))
 
-    def garments(self, photos: Tensor, category: str) -> tuple[Tensor, tuple[str, ...]]:
-        """Masks (B, 1, H, W), 0 or 1, of the garments in photos (B, 3, H, W) in 0..1, and their categories.
+    def garments(self, photos: Tensor, category: str) -> FoundGarments:
+        """Find the garments of a category in photos (B, 3, H, W) in 0..1.
 
         Raises IGRError as labels.garment_mask does.
         """
-        return garment_mask(self.parse(photos), self.names, category)
+        parsed = self.parse_surely(photos)
+        masks, categories = garment_mask(parsed.labels, self.names, category)
+        return FoundGarments(masks, categories, parsed.certainty_in(masks))
 
     def _logits(self, photo: Tensor) -> Tensor:
         """Scores (1, labels, h, w) of one photo (1, 3, H, W)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
@@ -90,6 +91,21 @@ _TELLING: Mapping[str, tuple[str, ...]] = {
     "lower": GARMENTS["lower"].own,
 }
 """Labels that indicate a category, for `auto`; if the areas are equal, the first category is chosen."""
+
+
+class Parsed(NamedTuple):
+    """What a parser finds in photos."""
+
+    labels: Tensor
+    """Label maps (B, H, W) int64, at the size of the photos."""
+    certainty: Tensor
+    """(B, h, w) in 0..1, at the parser's resolution: probability of the most likely label."""
+
+    def certainty_in(self, masks: Tensor) -> tuple[float, ...]:
+        """The mean certainty in each of the non-empty masks (B, 1, H, W) in 0..1."""
+        weights = F.interpolate(masks.to(self.certainty), self.certainty.shape[-2:], mode="area")[:, 0]
+        total = weights.sum((1, 2)).clamp_min(torch.finfo(weights.dtype).tiny)
+        return tuple(((self.certainty * weights).sum((1, 2)) / total).tolist())
 
 
 def known_labels(names: Sequence[str]) -> LabelNames | None:

@@ -26,6 +26,12 @@ ROUNDS = 3
 """Maximum number of prompts: one for the whole mask and more for missing parts; a buttoned dress may need two."""
 POINTS = 3
 """Maximum number of points in a prompt."""
+UNSURE = 0.65
+"""Mean certainty of a parser in a mask below which the mask is reported as doubtful.
+
+The included parser is less certain in none of 169 good masks (IoU from 0.7) of held-out photos, and in those that it
+finds in blank photos.
+"""
 GRID_SIDE = 256
 """Widths, holes and islands are measured on a grid of at least this many cells along the longer side, for speed."""
 
@@ -67,10 +73,17 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
     return Refined((whole | (holes & inside)).float(), share)
 
 
-def describe(category: str, mask: Tensor, found: float | None = None) -> str:
-    """Describe the mask of one photo, with the fraction of the parser's mask that SAM 2 found, if given."""
+def describe(category: str, mask: Tensor, found: float | None = None, certainty: float | None = None) -> str:
+    """Describe the mask of one photo.
+
+    If they are given, the description contains the fraction of the parser's mask that SAM 2 found, and the parser's
+    certainty if it is low.
+    """
     share = "" if found is None else f"; SAM 2 found {found:.0%} of the parser's mask"
-    return f"{category}, {float(mask.mean()):.1%} of the photo{share}"
+    doubt = ""
+    if certainty is not None and certainty < UNSURE:
+        doubt = f"; the parser is only {certainty:.0%} sure, so check the mask"
+    return f"{category}, {float(mask.mean()):.1%} of the photo{share}{doubt}"
 
 
 def _prompt(wanted: Tensor, rough: bool) -> Prompt:

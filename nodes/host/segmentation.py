@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...igr_core.segmentation.human_parser import HumanParser
-from ...igr_core.segmentation.labels import LabelNames
+from ...igr_core.segmentation.labels import LabelNames, Parsed
 from ...igr_core.segmentation.sam2_prompt import Prompt
 from ...igr_core.segmentation.segmenter import Embedding, Segmenter
 from .locking import after_click
@@ -68,12 +68,12 @@ class LoadedParser:
         """Names of the parser's labels."""
         return self.parser.names
 
-    def parse(self, photo: Tensor) -> Tensor:
-        """Label map (1, H, W) of a photo (1, 3, H, W) in 0..1, in main memory."""
+    def parse(self, photo: Tensor) -> Parsed:
+        """Label map and certainty of a photo (1, 3, H, W) in 0..1, in main memory."""
         height, width = self.parser.takes.size
         needed = _BYTES_PER_PIXEL * height * width + _BYTES_PER_LABELLED_PIXEL * photo[0, 0].numel()
         with _at_work(self.patcher, needed):
-            return self.parser.parse(photo).cpu()
+            return Parsed(*(found.cpu() for found in self.parser.parse_surely(photo)))
 
 
 def load_segmenter(path: Path, key: str) -> LoadedSegmenter:

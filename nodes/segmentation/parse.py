@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.photo.overlay import overlay
-from ...igr_core.segmentation.labels import AUTO, garment_mask
+from ...igr_core.segmentation.labels import AUTO, Parsed, garment_mask
 from ...igr_core.segmentation.refinement import describe, refine_mask
 from ..host.folders import PARSERS
 from ..host.locking import turn
@@ -128,12 +128,12 @@ class IGRGarmentByCategory(io.ComfyNode):
         check_option("category", category, (AUTO, *CATEGORIES))
         photos = to_photos(person)
         show = progress(len(photos) * (1 if segmenter is None else 2))
-        masks, category = parse(parser, photos, category, show)
+        masks, category, certainty = parse(parser, photos, category, show)
         found = None
         if segmenter is not None:
             masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
         image = to_image(overlay(photos, masks))
-        shown = preview(cls, [image], mask_warnings(masks, category), describe_all(masks, category, found))
+        shown = preview(cls, [image], mask_warnings(masks, category), describe_all(masks, category, certainty, found))
         return io.NodeOutput(masks[:, 0], category, image, ui=shown)
 
 
@@ -143,24 +143,29 @@ def take_parser(name: str) -> LoadedParser:
     return _LAST_PARSER.take(state(path), lambda: load_parser(path))
 
 
-def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
-    """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), and their category; `show` receives the progress.
+def parse(
+    parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]
+) -> tuple[Tensor, str, tuple[float, ...]]:
+    """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), their category, and the parser's certainty in each.
+
+    `show` receives the progress.
 
     Raises IGRError for a photo without a garment of the category, or if auto finds several categories in a batch.
     """
-    labels = []
+    parsed = []
     for number, photo in enumerate(photos.split(1)):
         show(number)
-        labels.append(parser.parse(photo))
+        parsed.append(parser.parse(photo))
     show(len(photos))
-    masks, categories = garment_mask(torch.cat(labels), parser.names, category)
+    together = Parsed(*(torch.cat(parts) for parts in zip(*parsed, strict=True)))
+    masks, categories = garment_mask(together.labels, parser.names, category)
     if len(set(categories)) > 1:
         other = next(number for number, one in enumerate(categories) if one != categories[0])
         raise IGRError(
             f"auto found garments of different categories ({categories[0]} in photo 1, {categories[other]} in photo "
             f"{other + 1}): choose a category in Garment by Category, or process the photos one at a time."
         )
-    return masks.to(photos.device), categories[0]
+    return masks.to(photos.device), categories[0], together.certainty_in(masks)
 
 
 def refine(
@@ -179,10 +184,12 @@ def refine(
     return torch.cat(clean).to(photos.device), found
 
 
-def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:
-    """One line for each photo that describes the result."""
+def describe_all(masks: Tensor, category: str, certainty: Sequence[float], found: Sequence[float] | None = None) -> str:
+    """One line for each photo that describes the result; `found` is what SAM 2 found of each mask, if it was used."""
     lines = []
     for number, mask in enumerate(masks, 1):
         which = f"photo {number}: " if len(masks) > 1 else ""
-        lines.append(which + describe(category, mask, None if found is None else found[number - 1]))
+        lines.append(
+            which + describe(category, mask, None if found is None else found[number - 1], certainty[number - 1])
+        )
     return "\n".join(lines)

@@ -31,5 +31,5 @@ def masks_without_input(choice: str, photos: Tensor, category: str) -> tuple[Ten
             "or to use the whole photo."
         )
     name = choice.removeprefix(FIND)
-    masks, found = parse(take_parser(name), photos, category, progress(len(photos)))
-    return masks, f"Mask found by {name}. {describe_all(masks, found, None)}"
+    masks, found, certainty = parse(take_parser(name), photos, category, progress(len(photos)))
+    return masks, f"Mask found by {name}. {describe_all(masks, found, certainty)}"

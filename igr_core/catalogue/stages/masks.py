@@ -46,12 +46,12 @@ class MaskFinder:
             return self._in_box(photo, category, box)
         if self._parser is None:
             raise IGRError("The photo has no mask: add one to the table, or use --parser.")
-        mask, (found,) = self._parser.garments(photo, category)
+        mask, (found,), (certainty,) = self._parser.garments(photo, category)
         mask, share = mask.cpu(), None
         if self._segmenter is not None:
             segmenter, embedding = self._segmenter, self._segmenter.embed(photo)
             mask, share = refine_mask(mask, lambda prompt: segmenter.masks(embedding, prompt))
-        return FoundMask(mask.cpu(), found, describe(found, mask, share))
+        return FoundMask(mask.cpu(), found, describe(found, mask, share, certainty))
 
     def _in_box(self, photo: Tensor, category: str, box: Box) -> FoundMask:
         if category not in CATEGORIES:

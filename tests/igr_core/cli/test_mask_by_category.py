@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from igr_core.cli import mask_by_category
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.overlay import overlay
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import AUTO, FASHN
-from igr_core.segmentation.refinement import refine_mask
+from igr_core.segmentation.refinement import describe, refine_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.cli_kit import fails, files, invoke, write_pair
 from tests.support.models.tiny_parser import change_config, save_parser
@@ -46,9 +48,9 @@ def test_the_parsers_own_mask_is_written(tmp_path: Path, parser: Path, person: P
     result = mask(person, out, "--parser", parser, "--overlay", shown, *asked)
     assert result.exit_code == 0, result.output
     photo = load_photo(person)
-    own, (found,) = HumanParser.from_folder(parser).garments(photo, category or AUTO)
+    own, (found,), (certainty,) = HumanParser.from_folder(parser).garments(photo, category or AUTO)
     assert 0 < own.mean() and torch.equal(load_mask(out), own)
-    assert f": {found}, {float(own.mean()):.1%} of the photo." in result.stdout
+    assert f": {describe(found, own, None, certainty)}." in result.stdout
     assert (load_photo(shown) - overlay(photo, own)).abs().max() <= 0.5 / 255 + 1e-6
     assert found == (category or found) and found in ("upper", "lower", "full")
 
@@ -58,11 +60,20 @@ def test_a_segmenter_draws_the_edges(tmp_path: Path, parser: Path, sam: Path, pe
     result = mask(person, out, "--parser", parser, "--category", "upper", "--segmenter", sam)
     assert result.exit_code == 0, result.output
     photo, segmenter = load_photo(person), Segmenter.from_folder(sam)
-    own, _ = HumanParser.from_folder(parser).garments(photo, "upper")
+    own, *_ = HumanParser.from_folder(parser).garments(photo, "upper")
     embedding = segmenter.embed(photo)
     clean = refine_mask(own, lambda prompt: segmenter.masks(embedding, prompt))
     assert torch.equal(load_mask(out), clean.mask) and not torch.equal(clean.mask, own)
-    assert f"SAM 2 found {clean.found:.0%} of the parser's mask." in result.stdout
+    assert f"SAM 2 found {clean.found:.0%} of the parser's mask" in result.stdout
+
+
+def test_a_doubtful_mask_is_reported(tmp_path: Path) -> None:
+    """A blank photo, in which the included parser still finds something."""
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (80, 120), "white").save(blank)
+    result = mask(blank, tmp_path / "mask.png", "--category", "upper")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"of the photo; the parser is only \d\d% sure, so check the mask\.", result.stdout)
 
 
 def test_the_included_one_is_used_if_only_a_category_is_named(

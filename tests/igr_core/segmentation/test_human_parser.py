@@ -9,7 +9,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
-from igr_core.segmentation.labels import ATR, FASHN, KNOWN, LabelNames, garment_mask
+from igr_core.segmentation.labels import ATR, FASHN, KNOWN, LabelNames, Parsed, garment_mask
 from tests.support.models.tiny_parser import build_parser, change_config
 
 
@@ -65,9 +65,28 @@ def test_values_that_are_not_finite_are_not_taken_for_no_garment(where: str):
 
 def test_garments_are_those_of_the_label_map():
     parser = HumanParser(build_parser(ATR, ("upper-clothes", "skirt")), ATR, ParserInput((64, 48)))
-    masks, categories = parser.garments(PHOTOS, "full")
+    masks, categories, certainty = parser.garments(PHOTOS, "full")
     assert categories == ("full", "full") and torch.equal(masks, garment_mask(parser.parse(PHOTOS), ATR, "full")[0])
     assert masks.shape == (2, 1, 90, 70) and masks.mean() > 0.9
+    assert certainty == parser.parse_surely(PHOTOS).certainty_in(masks)
+
+
+def test_certainty_is_averaged_over_the_mask() -> None:
+    """The mask's left half is in a cell of 0.5, and the other half in a cell of 0.9."""
+    parsed = Parsed(torch.zeros(2, 4, 8, dtype=torch.long), torch.tensor([[[0.5, 0.9]], [[1.0, 0.2]]]))
+    masks = torch.zeros(2, 1, 4, 8)
+    masks[0, :, 1:3, 2:6] = 1
+    masks[1, :, :, 4:] = 1
+    assert parsed.certainty_in(masks) == pytest.approx((0.7, 0.2))
+
+
+def test_certainty_is_the_probability_of_the_label() -> None:
+    parser = HumanParser(build_parser(), ATR, ParserInput((64, 48)))
+    certainty = parser.parse_surely(PHOTOS).certainty
+    assert len(certainty) == 2 and 1 / len(ATR.labels) < certainty.min() and certainty.max() < 1
+    parser.model.decode_head.classifier.weight.data.zero_()  # all labels have the same score
+    parser.model.decode_head.classifier.bias.data.zero_()
+    assert torch.allclose(parser.parse_surely(PHOTOS).certainty, torch.tensor(1 / len(ATR.labels)))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from igr_core.included import INCLUDED_PARSER
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR
+from igr_core.segmentation.refinement import UNSURE
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
 from training.data.opening import DataSetConfig, open_data_set
@@ -69,6 +70,15 @@ def test_it_finds_the_garment_of_rendered_photos(parser: HumanParser) -> None:
         true = np.asarray(source.mask(index)) > 127
         overlaps.append((found & true).sum() / (found | true).sum())
     assert sum(overlaps) / len(overlaps) >= 0.85
+
+
+def test_it_is_sure_of_garments_and_unsure_in_blank_photos(parser: HumanParser) -> None:
+    source = open_data_set(DataSetConfig(str(PAIRS)))
+    for index, entry in enumerate(source.entries):
+        photo = torch.from_numpy(np.array(source.person(index))).permute(2, 0, 1)[None] / 255
+        assert parser.garments(photo, entry.category).certainty[0] > UNSURE
+    for grey in (0.5, 0.75, 1.0):
+        assert parser.garments(torch.full((1, 3, 120, 80), grey), "upper").certainty[0] < UNSURE
 
 
 def test_it_takes_the_larger_garment_by_itself(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
