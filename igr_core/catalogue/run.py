@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import time
@@ -79,7 +80,7 @@ def plan(
     left, changed, missing, done, crashed = [], [], [], 0, 0
     for item in items.items:
         before = report.outcomes.get(item.name)
-        if before is None or before.status == FAILED or before.inputs != item.inputs:
+        if before is None or before.status == FAILED or not _has_inputs(before, item):
             left.append(item)
             changed += [item.name] if before is not None and before.status != FAILED else []
         elif before.status in DONE and before.photos < len(item.photos):  # those left out may be usable now
@@ -96,6 +97,18 @@ def plan(
     gone = [name for name, one in report.outcomes.items() if name not in wanted and one.status not in DONE]
     dropped = (*gone, *changed, *missing)
     return Plan(tuple(left), done, crashed, tuple(changed), tuple(missing), invalid, dropped, earlier)
+
+
+def _has_inputs(before: Outcome, item: Item) -> bool:
+    """Whether a garment was restored from its present rows; its folder may have been moved since."""
+    if before.inputs == item.inputs_with_full_paths:
+        return True
+    if before.inputs != item.inputs:
+        return False
+    try:  # another folder may have photos of the same names
+        return before.photo == item.photos[0].path or filecmp.cmp(before.photo, item.photos[0].path, shallow=False)
+    except (OSError, ValueError):  # one of them is gone: the folder was moved
+        return True
 
 
 def run(

@@ -201,7 +201,7 @@ def _items(source: str, masks: str | None, category: str) -> Items:
     if table.unused:
         echo_line(f"Note: these columns are not used: {', '.join(table.unused)}.", err=True)
     note_ignored(table.ignored)
-    return items_of(table.rows, category, in_folder=table.in_folder)
+    return items_of(table.rows, category, in_folder=table.in_folder, folder=table.folder)
 
 
 def _check_models(items: Items, parser: Path, segmenter: Path | None) -> tuple[bool, bool]:

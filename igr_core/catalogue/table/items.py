@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -54,11 +55,33 @@ class Item:
     """upper, lower, full or auto."""
     photos: tuple[Photo, ...]
     """The photos that show it."""
+    folder: str = ""
+    """Folder of the table or of the photos, which may be moved between runs; empty if it may not."""
 
     @property
     def inputs(self) -> str:
-        """Start of the SHA-256 of the garment's category, and of each photo's path, mask path and box."""
-        return hashlib.sha256(repr((self.category, self.photos)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        """Start of the SHA-256 of the garment's category, and of each photo's path, mask path and box.
+
+        Paths inside `folder` count relative to it, so that a project can be moved.
+        """
+        inside = (
+            dataclasses.replace(photo, path=self._inside(photo.path), mask=self._inside(photo.mask))
+            for photo in self.photos
+        )
+        return _hash(self.category, tuple(inside))
+
+    @property
+    def inputs_with_full_paths(self) -> str:
+        """`inputs` with all paths as they are, as reports written before `folder` existed have it."""
+        return _hash(self.category, self.photos)
+
+    def _inside(self, path: str) -> str:
+        start = f"{self.folder.rstrip(os.sep)}{os.sep}"
+        return path.removeprefix(start).replace(os.sep, "/") if self.folder and path.startswith(start) else path
+
+
+def _hash(category: str, photos: tuple[Photo, ...]) -> str:
+    return hashlib.sha256(repr((category, photos)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Items(NamedTuple):
@@ -94,8 +117,8 @@ _OF_FOLDER = _Remedies(
 )
 
 
-def items_of(rows: Sequence[Row], category: str = AUTO, *, in_folder: bool = False) -> Items:
-    """Group rows by garment; `category` is the category of rows without one.
+def items_of(rows: Sequence[Row], category: str = AUTO, *, in_folder: bool = False, folder: str = "") -> Items:
+    """Group rows by garment; `category` is the category of rows without one, `folder` is Item.folder.
 
     A row without a name takes the name of its garment or, without a garment, of its photo; the category is added to the
     photo's name if several rows have this photo. With `in_folder`, the rows are the photos of a folder, and error
@@ -112,7 +135,7 @@ def items_of(rows: Sequence[Row], category: str = AUTO, *, in_folder: bool = Fal
     for group in groups.values():
         first = group[0]
         try:
-            item = _item(group, category, several, remedies)
+            item = dataclasses.replace(_item(group, category, several, remedies), folder=folder)
             other = taken.setdefault(name_key(item.name), first.number)
             if other != first.number:
                 raise IGRError(

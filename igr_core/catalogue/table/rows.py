@@ -63,6 +63,8 @@ class Table(NamedTuple):
     """Names of files in the photo folder that are not images."""
     in_folder: bool = False
     """Whether the rows are the photos of a folder."""
+    folder: str = ""
+    """Local folder of the table, or of the photos and their masks, which may be moved; empty for a URL."""
 
 
 def read_table(source: str, masks: str | None = None) -> Table:
@@ -86,7 +88,8 @@ def read_table(source: str, masks: str | None = None) -> Table:
     rows = tuple(_row(number, line, columns, folder) for number, line in given)
     if not rows:
         raise IGRError(f"{source} has no rows below its header: add one row per garment.")
-    return Table(rows, tuple(_named(name for name in names if name not in columns.values())))
+    unused = tuple(_named(name for name in names if name not in columns.values()))
+    return Table(rows, unused, folder="" if is_url(source) else folder)
 
 
 def _read_file(source: str) -> bytes:
@@ -162,7 +165,13 @@ def _photos_of_folder(source: str, masks: str | None) -> Table:
         taken.setdefault(own, name)
     for number, (name, error) in enumerate(found.unread.items(), len(rows) + 1):
         rows.append(Row(number, folder.at(name), error=error))
-    return Table(tuple(rows), ignored=found.ignored, in_folder=True)
+    return Table(tuple(rows), (), found.ignored, True, "" if is_url(source) else _project(folder.url, masks))
+
+
+def _project(photos: str, masks: str | None) -> str:
+    """The folder that contains both photos and masks, if these are beside each other; otherwise that of the photos."""
+    parent = os.path.dirname(photos)
+    return parent if masks is not None and os.path.dirname(Folder(masks).url) == parent else photos
 
 
 def _mask_finder(photos: Iterable[str], source: str, masks: str | None) -> Callable[[str], tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The command `catalogue`: files that are unusual, missing, damaged or in conflict with each other."""
 
+import dataclasses
 import os
 import shutil
 import uuid
@@ -10,6 +11,8 @@ import pytest
 from igr_core.catalogue.report.report import Report
 from igr_core.catalogue.run import in_use
 from igr_core.catalogue.settings import Output
+from igr_core.catalogue.table.items import items_of
+from igr_core.catalogue.table.rows import read_table
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_PARSER
 from igr_core.storage import Folder
@@ -105,6 +108,34 @@ def test_at_a_url_each_folder_is_listed_once_to_find_deleted_files(
     assert "1 restored, 3 already done" in run(table, out, bundle, "--no-evidence").stdout
     assert listed.count("garments") == listed.count("thumbnails") == 1
     assert Folder(f"{out}/garments").names() == ["a.png", "b.png", "c.png", "d.png"]
+
+
+def test_a_project_that_was_moved_is_continued(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("anna.png", "bert.png"):
+        write_pair(tmp_path / "old", name)
+    assert "2 restored" in masked(tmp_path / "old", bundle).stdout
+    (tmp_path / "old").rename(tmp_path / "new")
+    result = masked(tmp_path / "new", bundle)
+    assert "0 restored, 2 already done" in result.stdout and "Note: these" not in result.stderr
+    shutil.copytree(tmp_path / "new", tmp_path / "copy")
+    assert "0 restored, 2 already done" in masked(tmp_path / "copy", bundle).stdout
+    photo = tmp_path / "copy" / "photos" / "anna.png"
+    photo.write_bytes(photo.read_bytes() + b" ")
+    (tmp_path / "new").rename(tmp_path / "old")
+    result = masked(tmp_path / "copy", bundle)
+    assert "restored again because their rows have changed: anna." in result.stderr, "other photos of the same names"
+
+
+def test_a_report_of_full_paths_is_continued(tmp_path: Path, bundle: Path) -> None:
+    table, output = write_table(tmp_path, "ab"), Output(str(tmp_path / "out"))
+    run(table, output.url, bundle)
+    items, report = items_of(read_table(str(table)).rows).items, Report(output)
+    for item in items:
+        assert report.outcomes[item.name].inputs != item.inputs
+        report.add(dataclasses.replace(report.outcomes[item.name], inputs=item.inputs))
+    report.write("")
+    assert "0 restored, 2 already done" in run(table, output.url, bundle).stdout
 
 
 def test_inputs_that_a_run_would_replace_are_refused(tmp_path: Path, bundle: Path) -> None:

@@ -122,6 +122,20 @@ def test_a_changed_row_has_other_inputs() -> None:
     assert items_of([Row(9, "a.jpg", "m.png", category="upper", name="other")]).items[0].inputs == inputs[0]
 
 
+def test_inputs_do_not_change_when_the_folder_of_the_table_is_moved() -> None:
+    def inputs(folder: str, *paths: str) -> str:
+        rows = [Row(number, path, garment="g") for number, path in enumerate(paths)]
+        return items_of(rows, folder=str(Path(folder))).items[0].inputs
+
+    def inside(folder: str, name: str = "a.jpg") -> str:
+        return os.path.join(Path(folder), name)
+
+    assert inputs("/old", inside("/old"), "/b.jpg") == inputs("/new", inside("/new"), "/b.jpg")
+    assert inputs("/old", inside("/old")) != inputs("/new", inside("/new", "b.jpg"))
+    assert inputs("/old", "/older/a.jpg") != inputs("/new", "/newer/a.jpg"), "outside the folder"
+    assert inputs("/old", "s3://shop/a.jpg") == inputs("/new", "s3://shop/a.jpg")
+
+
 @pytest.mark.parametrize(
     ("box", "sentence"),
     [

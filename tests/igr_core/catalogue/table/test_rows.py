@@ -163,6 +163,18 @@ def test_masks_are_those_that_the_command_restore_takes(tmp_path: Path) -> None:
     assert paired.failed["bob.jpg"] == "The mask Bob.psd has an unsupported file type: save it as bob.png."
 
 
+def test_the_folder_that_may_be_moved_is_that_of_the_table_or_of_the_photos_and_the_masks_beside_them(
+    tmp_path: Path,
+) -> None:
+    for name in ("p/photos", "p/masks", "masks"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.png").touch()
+    photos = str(tmp_path / "p" / "photos")
+    assert read_table(write_csv(tmp_path, "photo\na.jpg\n")).folder == str(tmp_path)
+    assert read_table(photos).folder == read_table(photos, str(tmp_path / "masks")).folder == photos
+    assert read_table(photos, str(tmp_path / "p" / "masks")).folder == str(tmp_path / "p")
+
+
 def test_folders_and_hidden_files_beside_the_photos_are_not_mentioned(tmp_path: Path) -> None:
     for name in ("anna.jpg", "IMG_1", "readme.docx", ".hidden", "._raw.CR2", "Thumbs.db", "list.csv"):
         (tmp_path / name).touch()
