@@ -16,6 +16,17 @@ from .ranges import shown
 
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 """Variables that torch.distributed needs; every launcher sets all of them."""
+_ORDINARY = set(
+    "PATH HOME USER LOGNAME USERNAME USERPROFILE SHELL PWD OLDPWD LANG LANGUAGE TERM COLORTERM TMPDIR TEMP HOSTNAME "
+    "DISPLAY EDITOR PAGER SHLVL MAIL SYSTEMROOT WINDIR COMSPEC APPDATA LOCALAPPDATA PROGRAMDATA PROGRAMFILES PATHEXT "
+    "VIRTUAL_ENV CONDA_PREFIX PYTHONPATH".split()
+)
+"""Variables, in upper case, that many environments have, and that are blamed only where they are named themselves."""
+_OUT_OF_MEMORY = re.compile("map segment|allocate memory|out of memory|not enough memory|paging file", re.IGNORECASE)
+"""Part of the system's messages about a library for which there is too little memory."""
+
+_OWN = (__name__.partition(".")[0], "training", "__main__")
+"""Packages of this project."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,9 @@ def check_docstrings(optimize: int = sys.flags.optimize) -> None:
 def import_failure(error: BaseException, environment: Mapping[str, str] | None = None) -> IGRError | None:
     """An IGRError for an error that an environment variable caused while a library was being imported.
 
-    The variable is one that is named in the error message or in the code that raised the error. Returns None if there
-    is no such variable, or if the error was not raised during an import.
+    The variable is one that is named in the error message or in the line that raised the error, or an unusual one that
+    the file with this line reads. Returns None if there is no such variable, if the error was not raised during an
+    import, or if a file of the library is missing or cannot be loaded.
     """
     found = os.environ if environment is None else environment
     causes = list(_causes(error))
@@ -78,7 +90,7 @@ def import_failure(error: BaseException, environment: Mapping[str, str] | None =
     named = (
         _named([str(error), *map(_line, reversed(frames))], found)
         or _of_packages(causes, frames, found)
-        or _named(map(_reads, reversed(frames)), found)
+        or ([] if _is_of_files(causes[-1]) else _named(map(_reads, reversed(frames)), _unusual(found)))
     )
     if not named:
         return None
@@ -86,6 +98,38 @@ def import_failure(error: BaseException, environment: Mapping[str, str] | None =
     them = "it" if len(named) == 1 else "them"
     library = _package(modules[-1])
     return IGRError(f"{library} cannot be imported while {values} in the environment: correct {them} or unset {them}.")
+
+
+def broken_library(error: BaseException) -> IGRError | None:
+    """An IGRError for a library that is not installed, or whose files cannot be loaded; None for other errors."""
+    *_, cause = causes = list(_causes(error))
+    frames = [frame for one in causes for frame in _importing(one)]
+    modules = [_package(frame) for frame in frames if frame.f_code.co_name == "<module>"]
+    missing = (getattr(cause, "name", None) or "").partition(".")[0]
+    if isinstance(cause, ModuleNotFoundError) and missing not in ("", *_OWN):
+        needed = f", which {modules[-1]} needs," if modules and modules[-1] != missing else ""
+        return IGRError(f"{missing}{needed} is not installed: install it, with `make setup` or pip.")
+    library = modules[-1] if modules else missing
+    if library in ("", *_OWN) or not (isinstance(cause, ImportError) or (modules and _is_of_files(cause))):
+        return None
+    text = next(filter(None, map(str.strip, str(cause).splitlines())), type(cause).__name__).rstrip(".:")
+    short = isinstance(cause, MemoryError) or _OUT_OF_MEMORY.search(text) is not None
+    remedy = "free some memory, or raise its limit" if short else "reinstall it, with `make setup` or pip"
+    return IGRError(f"{library} cannot be imported ({text}): {remedy}.")
+
+
+def _is_of_files(error: BaseException) -> bool:
+    """Whether an error is about a file, such as a library in machine code, or about memory."""
+    path = getattr(error, "path", None) if isinstance(error, ImportError) else None
+    return isinstance(error, (OSError, MemoryError)) or (path is not None and not str(path).endswith(".py"))
+
+
+def _unusual(found: Mapping[str, str]) -> Mapping[str, str]:
+    return {
+        name: value
+        for name, value in found.items()
+        if name.upper().split("_")[0] not in ("LC", "XDG", "SSH") and name.upper() not in _ORDINARY
+    }
 
 
 def _named(texts: Iterable[str], found: Mapping[str, str]) -> list[str]:
@@ -117,10 +161,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _importing(error: BaseException) -> list[FrameType]:
     """The frames of an error, starting at the first module of another package that was being imported."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = __name__.rpartition(".")[0]
     for place, frame in enumerate(frames):
         name = str(frame.f_globals.get("__name__"))
-        if frame.f_code.co_name == "<module>" and name.partition(".")[0] not in (own, "training", "__main__"):
+        if frame.f_code.co_name == "<module>" and name.partition(".")[0] not in _OWN:
             return frames[place:]
     return []
 

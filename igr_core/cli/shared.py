@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from ..errors import IGRError, UsageError, is_out_of_memory
-from ..processes import check_docstrings, import_failure
+from ..processes import broken_library, check_docstrings, import_failure
 from ..text import one_line, plain
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def echo_line(text: str, err: bool = False) -> None:
 def one_sentence() -> Iterator[None]:
     """Print an IGRError as one sentence on stderr, and exit with 2 for an invalid command line or with 1 otherwise.
 
-    File system errors, such as a name that is too long, are reported in the same way, and so are imports that fail
-    because of an environment variable.
+    File system errors, such as a name that is too long, are reported in the same way, and so are libraries that cannot
+    be imported, for example because of an environment variable.
     """
     try:
         check_docstrings()
@@ -70,6 +70,7 @@ def one_sentence() -> Iterator[None]:
         _exit_with(error)
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM:
+            _explain_import(error)
             raise
         if error.filename is None:
             what = "The output cannot be printed" if _is_of_printing(error) else "A file cannot be used"
@@ -83,8 +84,13 @@ def one_sentence() -> Iterator[None]:
         )
         raise typer.Exit(1) from None
     except Exception as error:
-        if (failure := import_failure(error)) is None:
-            raise
+        _explain_import(error)
+        raise
+
+
+def _explain_import(error: Exception) -> None:
+    """Exit with one sentence on stderr if an error is that of a library that cannot be imported."""
+    if (failure := import_failure(error) or broken_library(error)) is not None:
         _exit_with(failure)
 
 

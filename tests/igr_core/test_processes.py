@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.processes import Processes, check_docstrings, import_failure, launched_processes
+from igr_core.processes import Processes, broken_library, check_docstrings, import_failure, launched_processes
 
 LAUNCHED = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
@@ -119,6 +119,53 @@ def test_a_variable_that_a_library_reads_by_its_prefix_is_named(
     assert (
         str(found) == "gauge cannot be imported while GAUGE_WAIT is 'abc' in the environment: correct it or unset it."
     )
+
+
+READS_ENVIRONMENT = """
+import os
+environ = ("PATH", "LIBRARY_WAIT", os.environ)
+raise %s
+"""
+
+
+def test_variables_of_every_environment_are_not_blamed_unless_they_are_named(tmp_path: Path) -> None:
+    error = imported(tmp_path, READS_ENVIRONMENT % 'ValueError("failed")')
+    assert import_failure(error, {"PATH": "/bin", "LANG": "C"}) is None
+    assert "while LIBRARY_WAIT is 'x' in" in str(import_failure(error, {"PATH": "/bin", "LIBRARY_WAIT": "x"}))
+    assert "while PATH is" in str(import_failure(imported(tmp_path, 'raise ValueError("PATH is odd")'), {"PATH": ""}))
+
+
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        (
+            'ImportError("lib.so: failed to map segment from shared object", path="/lib.so")',
+            r"library_\w+ cannot be imported \(lib.so: failed to map segment from shared object\): free some memory, "
+            r"or raise its limit\.",
+        ),
+        ("MemoryError", r"library_\w+ cannot be imported \(MemoryError\): free some memory, or raise its limit\."),
+        (
+            'OSError("libcudart.so.12: cannot open shared object file")',
+            r"library_\w+ cannot be imported \(libcudart.so.12: cannot open shared object file\): reinstall it, with "
+            r"`make setup` or pip\.",
+        ),
+        (
+            'ModuleNotFoundError("No module named x", name="x.y")',
+            r"x, which library_\w+ needs, is not installed: install it, with `make setup` or pip\.",
+        ),
+    ],
+    ids=["too little memory", "no memory", "a missing file", "a missing package"],
+)
+def test_a_library_that_cannot_be_loaded_is_named_with_the_reason(tmp_path: Path, raised: str, sentence: str) -> None:
+    error = imported(tmp_path, READS_ENVIRONMENT % raised)
+    assert import_failure(error, {"PATH": "/bin", "LIBRARY_WAIT": "x"}) is None
+    assert re.fullmatch(sentence, str(broken_library(error)))
+
+
+def test_other_errors_are_not_blamed_on_a_library(tmp_path: Path) -> None:
+    assert broken_library(imported(tmp_path, "1 / 0")) is None
+    for own in (ImportError("igr_core"), OSError("a file"), ModuleNotFoundError("x", name="igr_core.gone")):
+        assert broken_library(own) is None
 
 
 def test_python_without_docstrings_is_refused() -> None:
