@@ -93,7 +93,8 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 def check_apart(config: TrainConfig) -> None:
     """Raise IGRError if a folder of held-out pairs, or a prepared pair in it, is also in a folder of data.train.
 
-    Pairs of rounds and of the low-resolution steps are compared by folder only.
+    Prepared pairs are the same if their latents are, whatever their names. Pairs of rounds and of the low-resolution
+    steps are compared by folder only.
     """
     low = config.low_resolution
     trained = [str(resolved(Path(name))) for name in (*config.data.train, *(low.train if low is not None else ()))]
@@ -109,9 +110,11 @@ def check_apart(config: TrainConfig) -> None:
         pairs = PreparedPairs([folder])
         for name, others in held_out.items():
             if shared := others.shared_with(pairs):
+                own, there = shared
+                under = "" if own == there else f", under the name {there}"
                 raise IGRError(
-                    f"data.validation contains {shared} in {name}, which is also in {folder} of data.train: prepare "
-                    "pairs that are not used for training."
+                    f"data.validation contains {own} in {name}, which is also in {folder} of data.train{under}: "
+                    "prepare pairs that are not used for training."
                 )
 
 

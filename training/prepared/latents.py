@@ -18,6 +18,7 @@ from igr_core.sampling.loop import categories_of_photos
 from igr_core.text import counted
 
 from ..base.parts import CONFIGS
+from .overlap import shared_pair
 from .shards import Shard
 
 D = TypeVar("D")
@@ -112,17 +113,9 @@ class PreparedPairs:
     def __len__(self) -> int:
         return len(self._places)
 
-    def shared_with(self, other: PreparedPairs) -> str | None:
-        """Name of a pair that is also in `other`, with the same latents; None if there is none."""
-        own = {shard.name(row): (shard, row) for shard, row in self._places}
-        for shard, row in other._places:
-            name = shard.name(row)
-            if name in own and all(
-                torch.equal(shard.rows(entry, [row]), own[name][0].rows(entry, [own[name][1]]))
-                for entry in ("garment_latent", "person_latent")
-            ):
-                return name
-        return None
+    def shared_with(self, other: PreparedPairs) -> tuple[str, str] | None:
+        """Names, here and in `other`, of a pair whose latents are in both, up to rounding; None if there is none."""
+        return shared_pair(self._places, other._places)
 
     def read(self, indices: Iterable[int]) -> Batch:
         """Read a batch ahead of the step that needs it."""

@@ -91,16 +91,21 @@ class Shard:
         """Name of each pair's garment; None if no other pair shows it."""
         return self._garments or [None] * len(self)
 
-    def rows(self, name: str, numbers: Iterable[int]) -> Tensor:
+    def rows(self, name: str, numbers: Iterable[int], values: range | None = None) -> Tensor:
         """Tensors (P, ...) of some pairs in the stored type; raises IGRError if the file has changed since it was
-        opened."""
+        opened.
+
+        With `values`, only these consecutive values of each tensor are read, and returned as (P, N).
+        """
         entry, wanted, pieces = self._entries[name], list(numbers), []
-        size = entry.row_bytes
-        in_a_row = wanted == list(range(wanted[0], wanted[0] + len(wanted)))
+        first, size = 0, entry.row_bytes
+        if values is not None:
+            first, size = values.start * entry.dtype.itemsize, len(values) * entry.dtype.itemsize
+        in_a_row = values is None and wanted == list(range(wanted[0], wanted[0] + len(wanted)))
         try:
             with self.path.open("rb") as file:
                 for number in wanted[:1] if in_a_row else wanted:
-                    file.seek(self._start + entry.offset + number * size)
+                    file.seek(self._start + entry.offset + number * entry.row_bytes + first)
                     pieces.append(file.read(size * (len(wanted) if in_a_row else 1)))
                 changed = _stamp(file) != self._stamp or sum(map(len, pieces)) != len(wanted) * size
         except OSError as error:
@@ -108,7 +113,7 @@ class Shard:
         if changed:
             raise IGRError(f"{self.path} was changed while it was in use: prepare the shard again, and restart.")
         flat = np.frombuffer(bytearray(b"".join(pieces)), dtype=entry.dtype)
-        return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
+        return torch.from_numpy(flat).view(len(wanted), *(entry.shape[1:] if values is None else (len(values),)))
 
     def finite_rows(self, name: str, numbers: Iterable[int]) -> Tensor:
         """Like `rows`, but in float32.

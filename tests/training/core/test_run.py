@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
@@ -50,12 +52,21 @@ def test_held_out_pairs_that_are_trained_on_are_refused(config: TrainConfig, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_copy_of_the_training_pairs_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_copy_of_the_training_pairs_is_refused_under_any_name(config: TrainConfig, tmp_path: Path) -> None:
     shutil.copytree(config.data.train[0], tmp_path / "copy")
     copied = replace(config.data, validation=str(tmp_path / "copy"))
     with pytest.raises(IGRError, match=r"data\.validation contains .+ in .*copy, which is also in .+ of data\.train"):
         check_apart(replace(config, data=copied))
     check_apart(config)
+    (shard,) = (tmp_path / "copy").iterdir()
+    tensors = {name: value.clone() for name, value in load_file(shard).items()}
+    with safe_open(shard, "pt") as file:
+        metadata = file.metadata()
+    save_file(tensors | {"seed": tensors["seed"] + 500}, shard, metadata)
+    with pytest.raises(
+        IGRError, match=r"contains 500 in .*, which is also in .* of data\.train, under the name 0: prep"
+    ):
+        check_apart(replace(config, data=copied))
 
 
 def test_held_out_pairs_among_the_rounds_are_refused(config: TrainConfig, tmp_path: Path) -> None:

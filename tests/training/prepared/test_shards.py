@@ -30,6 +30,7 @@ def test_rows_are_those_that_were_written(tmp_path: Path) -> None:
     for name in shard.fields:
         assert torch.equal(shard.rows(name, range(4)), whole[name]) and shard.shapes[name] == whole[name].shape[1:]
         assert torch.equal(shard.rows(name, [2, 0]), whole[name][[2, 0]])
+    assert torch.equal(shard.rows("mask", [2, 3], range(5, 9)), whole["mask"][2:].flatten(1)[:, 5:9])
 
 
 @pytest.mark.parametrize("name", ["garment_latent", "person_latent", "mask", "image_features"])
