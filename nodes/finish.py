@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..igr_core.errors import IGRError
 from ..igr_core.photo.inputs import MASK_THRESHOLD
-from ..igr_core.photo.view import GarmentView, unfit
+from ..igr_core.photo.view import GarmentView, photo_rect, unfit
 from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
 from ..igr_core.text import counted
@@ -23,6 +24,13 @@ from .sockets import ViewSocket
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 _HOLE = 0.01
 """Fraction of the pixels inside an opaque border from which they are taken for an inverted garment."""
+_TINTED, _LEFT_OUT = 0.12, 0.1
+"""Difference from white from which a pixel shows a garment, and the fraction of these pixels outside the mask from
+which it is taken for the mask of another image."""
+_COLOURED = 0.5
+"""Fraction of an image's border that differs from white from which its background is not white."""
+_CUT = 0.002
+"""Fraction of a garment outside the photo's part of the canvas from which the garment would be cut off."""
 PHOTO_ASPECT = "the photo's own"
 """Option that undoes the fitting to the canvas instead of laying out the garment."""
 
@@ -128,7 +136,7 @@ class IGRGarmentFinish(io.ComfyNode):
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
         opacity = None if mask is None else _opacity(mask, photos)
-        warnings: tuple[str, ...] = ()
+        warnings: tuple[str, ...] = () if opacity is None else _mask_warnings(opacity, photos)
         if background != WHITE and opacity is None:
             warnings = cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask)
         if aspect == PHOTO_ASPECT:
@@ -166,26 +174,76 @@ def undo_fitting(
 ) -> tuple[Tensor, Tensor]:
     """Map canvas images (B, 3, H, W) back to their photos' resolution, without padding; returns images and opacity.
 
-    If the photos differ in size, all are scaled to the size of the first. Several images per photo, such as candidates,
-    must be in the order of Repeat Latent Batch. `opacity` (B, 1, H, W) is the garments' own, if it is known. Raises
-    IGRError if the view is missing or does not match.
+    A garment that reaches into the padding is shrunk instead of being cut off. If the photos differ in size, all are
+    scaled to the size of the first. Several images per photo, such as candidates, must be in the order of Repeat Latent
+    Batch. `opacity` (B, 1, H, W) is the garments' own, if it is known. Raises IGRError if the view is missing or does
+    not match.
     """
     if view is None:
         raise IGRError(f'aspect "{PHOTO_ASPECT}" needs the view: connect Garment Mask/Crop to Garment Finish.')
-    count, garments = image.shape[0], len(view.placements)
-    if count == 0 or (garments % count and count % garments):
+    count, garments = image.shape[0], len(view.placements) // view.each
+    if count == 0 or count % garments:
         raise IGRError(
             f"The image input has {counted(count, 'image')}, but the view has "
-            f"{counted(len(view.placements), 'photo')}: connect the view that the images were restored from."
+            f"{counted(garments, 'garment')}: connect the view that the images were restored from."
         )
     own = tuple(view.placements[number % garments] for number in range(count))  # only the main photos
     first = dataclasses.replace(view, placements=own)
+    image, opacity = _inside(image, first, opacity)
     covers = [None] * count if opacity is None else [one[None].clamp(0, 1) for one in unfit(opacity, first)]
     restored = [to_rgba(one[None], cover) for one, cover in zip(unfit(image, first), covers, strict=True)]
     size = restored[0].shape[-2:]
     together = torch.cat([one if one.shape[-2:] == size else F.interpolate(one, size, mode="area") for one in restored])
     colour, alpha = together[:, :3], together[:, 3:]
     return colour * alpha + colour.new_tensor(around).view(1, 3, 1, 1) * (1 - alpha), alpha
+
+
+def _inside(image: Tensor, view: GarmentView, opacity: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Canvas images (B, 3, H, W) and their opacity, shrunk into the photo's part of the canvas if it would cut them."""
+    alphas = garment_alpha(image) if opacity is None else opacity
+    images, covers = [], []
+    for number, placement in enumerate(view.placements):
+        one, alpha = image[number : number + 1], alphas[number : number + 1]
+        left, top, right, bottom = photo_rect(one, placement)
+        kept = float(alpha[..., top:bottom, left:right].sum())
+        if float(alpha.sum()) - kept > _CUT * float(alpha.sum()):
+            one, alpha = (_shrunk(x, (left, top, right, bottom), fill) for x, fill in ((one, 1.0), (alpha, 0.0)))
+        images.append(one)
+        covers.append(alpha)
+    return torch.cat(images), None if opacity is None else torch.cat(covers)
+
+
+def _shrunk(image: Tensor, rect: Sequence[int], fill: float) -> Tensor:
+    """An image (1, C, H, W), as large as possible in the middle of a rectangle of itself, with `fill` around it."""
+    left, top, right, bottom = rect
+    scale = min((right - left) / image.shape[-1], (bottom - top) / image.shape[-2])
+    height, width = (max(1, int(side * scale)) for side in image.shape[-2:])
+    x, y = left + (right - left - width) // 2, top + (bottom - top - height) // 2
+    small = F.interpolate(image.float(), (height, width), mode="bicubic", antialias=True, align_corners=False)
+    result = torch.full_like(image, fill)
+    result[..., y : y + height, x : x + width] = small.clamp(0, 1)
+    return result
+
+
+def _mask_warnings(opacity: Tensor, images: Tensor) -> tuple[str, ...]:
+    """A sentence for each mask (B, 1, H, W) that leaves out much of what its image (B, 3, H, W) on white shows.
+
+    Images on another background, such as photos, are not checked.
+    """
+    sentences = []
+    for number, (one, image) in enumerate(zip(opacity, images, strict=True), 1):
+        shown = (1 - image).amax(0) > _TINTED
+        border = torch.cat([shown[0], shown[-1], shown[:, 0], shown[:, -1]])
+        if float(border.float().mean()) > _COLOURED:
+            continue
+        share = float((shown & (one[0] < MASK_THRESHOLD)).sum()) / max(1.0, float(shown.sum()))
+        if share > _LEFT_OUT:
+            label = f"Mask {number}" if len(images) > 1 else "The mask"
+            sentences.append(
+                f"{label} leaves out {share:.0%} of the garment in the image: connect the mask of the node that the "
+                "image comes from, or none."
+            )
+    return tuple(sentences)
 
 
 def _without_white(images: Tensor, alpha: Tensor) -> Tensor:

@@ -74,6 +74,8 @@ class GarmentView:
     """(B, 1, h, w), or (1, 1, h, w) for all photos: the original masks; None in a view that was stored without them."""
     muted: bool = False
     """Whether warnings are off, because the user chose to use the whole photo."""
+    each: int = 1
+    """Number of photos per garment: the first photos of all garments come first, then the second ones, and so on."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -162,6 +164,7 @@ def split_view(view: GarmentView, count: int) -> list[GarmentView]:
                 placements=view.placements[rows],
                 photo=None if view.photo is None else view.photo[rows],
                 photo_mask=None if masks is None else masks[rows],
+                each=1,
             )
         )
     return parts
@@ -191,10 +194,15 @@ def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
     """Map canvas images (B, C, H, W) back to photo pixels: each photo's visible part (C, h, w), without padding."""
     result = []
     for image, placement in zip(images.split(1), view.placements, strict=True):
-        left, top, right, bottom = _scale_rect(placement.canvas_rect, placement.canvas_size, image)
+        left, top, right, bottom = photo_rect(image, placement)
         width, height = _size(placement.source_rect)
         result.append(_resize_photo(image[..., top:bottom, left:right], height, width)[0])
     return result
+
+
+def photo_rect(image: Tensor, placement: Placement) -> Rect:
+    """Left, top, right and bottom of the photo's visible part in a canvas image (..., H, W), in its pixels."""
+    return _scale_rect(placement.canvas_rect, placement.canvas_size, image)
 
 
 def latent_mask(mask: Tensor, downscale: int) -> Tensor:

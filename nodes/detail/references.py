@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ...igr_core.photo.view import GarmentView, join_views, shows_again, split_view
@@ -45,5 +47,5 @@ class IGRCombineReferences(io.ComfyNode):
         for number, part in enumerate(split_view(other_view, other_reference.latent_shape[0])):
             if not shows_again(view, part):
                 reference = join_references(reference, photo_of(other_reference, number))
-                view = join_views([view, part])
+                view = replace(join_views([view, part]), each=reference.photos)
         return io.NodeOutput(reference, view)
