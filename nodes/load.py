@@ -95,6 +95,7 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     bundle.check_sizes()
     if vae is not None:
         networks.check_vae(vae, config.vae)
+        _check_own_vae(bundle, vae)
     if clip_vision is not None and config.image_prompt is not None:
         networks.check_image_encoder(clip_vision, config.image_encoder)
     denoiser = networks.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser in {path}")
@@ -119,6 +120,13 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     encoder = clip_vision if image_prompt is not None else None
     own_vae = networks.encoder_weights(vae)
     return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts, own_vae, key), vae
+
+
+def _check_own_vae(bundle: Bundle, vae: Any) -> None:
+    """Raise IGRError if a connected VAE's encoder is not that of the VAE in the bundle, if it contains one."""
+    own = bundle.tensors("vae").get("encoder.conv_in.weight") if bundle.has("vae") else None
+    if own is not None and not networks.is_same_encoder(vae, own.float()):
+        raise IGRError(f"The connected VAE is not the one in {bundle.path}, so colours would be wrong: disconnect it.")
 
 
 def _require(bundle: Bundle, config: ModelConfig, vae: Any, clip_vision: Any) -> None:

@@ -14,8 +14,9 @@ from ..igr_core.sampling.presets import PRESETS
 from ..igr_core.sampling.schedule import draw_noise
 from ..igr_core.text import counted
 from .host import sampling
-from .host.garmfus_patch import has_reference
-from .host.marks import uses_reference
+from .host.encoding import SHOWN, Reference
+from .host.garmfus_patch import has_reference, reference_of
+from .host.marks import check_positive, uses_reference
 from .host.networks import check_denoiser
 from .images import check_finite
 from .schema import advanced, check_option, schema, whole
@@ -162,6 +163,9 @@ class IGRSample(io.ComfyNode):
             raise IGRError(
                 "The model has no reference, so the photo would not be used: connect IGR Apply's model to IGR Sample."
             )
+        if has_reference(model):
+            check_positive(positive)
+            _check_shown(latent, reference_of(model))
         seed, steps = whole("seed", seed, 0, 2**64 - 1), whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
         if denoise < 1 and not bool(latent["samples"].any()):
@@ -185,6 +189,15 @@ class IGRSample(io.ComfyNode):
         check_finite(samples, "restored latent")
         rest = {name: value for name, value in latent.items() if not name.startswith("downscale_ratio")}
         return io.NodeOutput({**rest, "samples": samples})
+
+
+def _check_shown(latent: dict[str, Any], reference: Reference) -> None:
+    """Raise IGRError for a latent from Flatten Garment that shows other photos than the reference."""
+    if latent.get(SHOWN, reference.shown) != reference.shown:
+        raise IGRError(
+            "The latent comes from a Flatten Garment for other photos than the model's reference: connect the same "
+            "GarmNet Encode to Flatten Garment and IGR Apply."
+        )
 
 
 def _widgets(preset: str) -> dict[str, Any]:

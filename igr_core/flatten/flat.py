@@ -226,6 +226,17 @@ def complete(flat: Flat, restored: Tensor) -> Tensor:
     return _on_white(blend(enlarged(restored, (width, height)), flat.pixels, flat.known), flat.opacity)
 
 
+def difference(flat: Flat, restored: Tensor) -> float:
+    """Mean absolute difference, 0..1, between a restored garment (3, H, W) and the photos' pixels.
+
+    Only known pixels count; without any, it is 0.
+    """
+    size = restored.shape[-2:]
+    shown, pixels = (F.interpolate(x[None], size, mode="area")[0] for x in (flat.shown, flat.shown * flat.pixels))
+    total = float(shown.sum()) * len(pixels)
+    return float((pixels - shown * restored).abs().sum()) / total if total else 0.0
+
+
 def kept_cells(flats: Sequence[Flat], downscale: int) -> Tensor:
     """Cells of the latent (B, 1, h, w) that keep the photos' pixels: 1 where little of a cell is hidden, else 0."""
     return (F.avg_pool2d(torch.stack([flat.hidden for flat in flats]), downscale) < _HIDDEN).float()

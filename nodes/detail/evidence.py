@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -23,6 +24,15 @@ from ..host.ui import preview
 from ..images import to_image, to_photos
 from ..schema import schema
 from ..sockets import Adapter, AdapterSocket, EvidenceSocket, ViewSocket
+
+_ALIKE = 0.7
+"""Least likeness of an image to its latent.
+
+Among 24 held-out garments, encoded with igr-small's VAE, the lowest is 0.89; with another garment's latent, 9 of 10
+are below 0.67.
+"""
+_EVEN = 1e-4
+"""Variance of an image below which it is even."""
 
 
 class IGRGarmentEvidence(io.ComfyNode):
@@ -84,8 +94,28 @@ class IGRGarmentEvidence(io.ComfyNode):
             overlay,
             seen_fraction(maps[0], alphas[0]),
             report,
-            ui=preview(cls, [overlay], text=report),
+            ui=preview(cls, [overlay], _image_warnings(latent["samples"], images), report),
         )
+
+
+def _image_warnings(samples: Tensor, images: Tensor) -> tuple[str, ...]:
+    """A sentence for each image (B, 3, H, W) that does not look like its latent (B, C, h, w)."""
+    return tuple(
+        f"{f'Image {number}' if len(images) > 1 else 'The image'} does not look like its latent: connect the VAE "
+        "Decode of the latent that is connected to this node."
+        for number, (latent, image) in enumerate(zip(samples, images, strict=True), 1)
+        if likeness(latent, image) < _ALIKE
+    )
+
+
+def likeness(latent: Tensor, image: Tensor) -> float:
+    """Fraction of the variance of an image (3, H, W) that a linear function of its latent (C, h, w) explains, cell by
+    cell; 1 for an even image."""
+    colours = F.interpolate(image[None], latent.shape[-2:], mode="area")[0].flatten(1).T
+    known = torch.cat([latent.float().cpu().flatten(1).T, torch.ones(len(colours), 1)], 1)
+    spread = float((colours - colours.mean(0)).square().sum())
+    rest = float((known @ torch.linalg.lstsq(known, colours).solution - colours).square().sum())
+    return 1.0 if spread < _EVEN * len(colours) else 1 - rest / spread
 
 
 def find(

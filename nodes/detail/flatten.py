@@ -16,7 +16,7 @@ from ...igr_core.flatten.model_file import load_flattener
 from ...igr_core.flatten.network import Flattener
 from ...igr_core.included import INCLUDED_FLATTENER
 from ...igr_core.photo.view import GarmentView
-from ..host.encoding import Reference, check_view
+from ..host.encoding import SHOWN, Reference, check_view
 from ..host.locking import after_click
 from ..host.networks import check_vae
 from ..host.ui import preview
@@ -85,6 +85,7 @@ class IGRFlattenGarment(io.ComfyNode):
         latent = {
             "samples": vae.encode(image.movedim(1, -1)),
             "noise_mask": 1 - kept_cells(laid, f),
+            SHOWN: reference.shown,
         }
         sentences = numbered([describe(one.shown, one.opacity) for one in laid])
         shown, report = to_image(image), "\n".join(sentences)

@@ -20,6 +20,9 @@ from .blocks import last_block, reference_position, transformer_blocks
 from .locking import after_click
 from .networks import inference_dtype
 
+SHOWN = "igr_shown"
+"""Key of Flatten Garment's LATENT for Reference.shown."""
+
 
 @dataclass(frozen=True)
 class Reference:

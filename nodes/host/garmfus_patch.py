@@ -43,6 +43,11 @@ def has_reference(model: Any) -> bool:
     return bool(model.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY))
 
 
+def reference_of(model: Any) -> Reference:
+    """The reference of a MODEL for which has_reference is true."""
+    return model.get_wrappers(WrappersMP.DIFFUSION_MODEL, _KEY)[0].reference
+
+
 def apply_reference(
     model: Any,
     reference: Reference,

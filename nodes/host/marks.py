@@ -82,6 +82,16 @@ def uses_reference(conditionings: list[Any]) -> bool:
     return any(mark is not None and mark.cond for mark in marks)
 
 
+def check_positive(conditionings: list[Any]) -> None:
+    """Raise IGRError for a positive CONDITIONING of which no entry uses the reference, although all are marked."""
+    marks = [one[1].get("model_conds", {}).get(KEY) for one in conditionings]
+    if marks and all(mark is not None and not mark.cond for mark in marks):
+        raise IGRError(
+            "The positive conditioning comes from IGR Apply's negative output, so the photo would not be used: connect "
+            "IGR Apply's positive to positive, and its negative to negative."
+        )
+
+
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
     """A guider's conditionings, each with a mark; `prompt` (1, T, C) is the prompt of IGR Apply's positive output.
 

@@ -185,11 +185,16 @@ def check_vae(vae: Any, config: VAEConfig, weights: Tensor | None = None) -> Non
             f"The VAE has {channels} latent channels, but the bundle needs {config.latent_channels} at 1/"
             f"{config.downscale} size: connect an SD1.5 VAE."
         )
-    own = encoder_weights(vae)
-    if weights is None or own is None:
-        return
-    if own.shape != weights.shape or float((own - weights).norm()) > _SAME_ENCODER * float(weights.norm()):
+    if weights is not None and not is_same_encoder(vae, weights):
         raise IGRError("The VAE comes from another bundle: connect the VAE of the IGR Load whose adapter is used.")
+
+
+def is_same_encoder(vae: Any, weights: Tensor) -> bool:
+    """Whether a VAE's encoder may be the one with `weights`, as encoder_weights returns them."""
+    own = encoder_weights(vae)
+    if own is None:
+        return True
+    return own.shape == weights.shape and float((own - weights).norm()) <= _SAME_ENCODER * float(weights.norm())
 
 
 def encoder_weights(vae: Any) -> Tensor | None:
