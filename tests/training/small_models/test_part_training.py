@@ -51,6 +51,14 @@ def test_values_that_are_not_finite_stop_the_run_before_they_are_saved(
     assert found.state["average"]["weights"]["weight"].isfinite().all()
 
 
+def test_no_checkpoint_is_mentioned_if_there_is_none(tmp_path: Path) -> None:
+    config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=5)
+    with pytest.raises(IGRError, match="has no checkpoint yet, so the run will start again") as caught:
+        train(config, "loss", 3)
+    assert "is intact" not in str(caught.value) and not list(RunFolder(tmp_path).checkpoints.iterdir())
+    train(config, "none", 3)
+
+
 def test_the_remedies_work(tmp_path: Path) -> None:
     """A run may resume from its checkpoint with a lower learning rate or in float32; a higher rate requires a new
     run."""

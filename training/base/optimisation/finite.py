@@ -6,6 +6,7 @@ import math
 
 from igr_core.errors import IGRError
 
+from ..run.checkpoints import has_checkpoint
 from ..run.run_folder import RunFolder
 
 
@@ -15,7 +16,8 @@ def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> f
     In the message, `what` names the value (the loss or the gradient norm), and `remedy` is what to do.
     """
     if not math.isfinite(value):
-        raise IGRError(
-            f"The {what} at step {step} is {value}: {remedy}; the last checkpoint in {run.checkpoints} is intact."
-        )
+        saved = f"the last checkpoint in {run.checkpoints} is intact"
+        if not has_checkpoint(run):
+            saved = f"{run.path} has no checkpoint yet, so the run will start again"
+        raise IGRError(f"The {what} at step {step} is {value}: {remedy}; {saved}.")
     return value

@@ -215,6 +215,11 @@ def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> 
         run.rewind(checkpoint.step)
 
 
+def has_checkpoint(run: RunFolder) -> bool:
+    """Whether a run has saved a checkpoint; those that were found damaged are not counted."""
+    return any(path not in run.damaged for path in _newest_first(run))
+
+
 def _newest_first(run: RunFolder) -> list[Path]:
     """Checkpoints sorted by step, the newest first; other files in the folder are ignored."""
     named = (path for path in run.checkpoints.glob("step-*.pt") if _NAME.fullmatch(path.name))
