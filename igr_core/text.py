@@ -77,6 +77,11 @@ class Delimited(NamedTuple):
     """Number of lines before the header."""
 
 
+def decode_text(data: bytes) -> str:
+    """Decode text in UTF-8, or in UTF-16 with a byte order mark; raises UnicodeDecodeError for other encodings."""
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+
+
 def decode_table(data: bytes, wanted: Set[str]) -> Delimited:
     """Decode a table in UTF-8 or UTF-16 whose header should have the columns `wanted`, in lower case.
 
@@ -84,7 +89,7 @@ def decode_table(data: bytes, wanted: Set[str]) -> Delimited:
     splits the header into the columns `wanted` or, if none does, the most frequent one. Raises UnicodeDecodeError for
     other encodings.
     """
-    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    text = decode_text(data)
     named = _SEPARATOR_LINE.match(text)
     if named is not None:
         return Delimited(text[named.end() :], named[1], 1)

@@ -13,6 +13,7 @@ import yaml
 from igr_core.errors import IGRError
 from igr_core.folders import resolved
 from igr_core.model.config import from_json
+from igr_core.text import decode_text
 
 T = TypeVar("T")
 MAX_BYTES = 1_000_000
@@ -185,11 +186,13 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise IGRError(f"{path} has more than {MAX_BYTES:,} bytes, too many for a config: choose a YAML file.")
-        data = read_yaml(content.decode("utf-8"))
+        data = read_yaml(decode_text(content))
     except IGRError:
         raise
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise IGRError(f"{path} is not a UTF-8 text file: save it as UTF-8.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
         raise IGRError(f"{path} is not valid YAML ({_reason(error)}): correct the file.") from error
     if not isinstance(data, dict) or "base" not in data:

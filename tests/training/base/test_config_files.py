@@ -68,6 +68,17 @@ def test_a_path_in_the_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) 
     assert found["name"] == "~tilde" and found["nothing"] is None
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_configs_may_have_the_encodings_of_notepad(tmp_path: Path, encoding: str) -> None:
+    path, text = tmp_path / "c.yaml", "data: {train: [ä], validation: b, vae: c, image_encoder: d}\r\nsteps: 4\r\n"
+    path.write_bytes(text.encode(encoding))
+    config = load_config(TrainConfig, path)
+    assert config.steps == 4 and config.data.train == ("ä",)
+    path.write_bytes(text.encode("cp1252"))
+    with pytest.raises(IGRError, match=r"c\.yaml is not a UTF-8 text file: save it as UTF-8\."):
+        load_config(TrainConfig, path)
+
+
 def test_yes_and_no_are_text(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("data: {train: [a], validation: b, vae: c, image_encoder: d}\n")
     assert load_config(TrainConfig, tmp_path / "c.yaml", ["precision=no"]).precision == "no"
