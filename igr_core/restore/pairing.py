@@ -74,9 +74,9 @@ def pair_by_name(
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
     If no mask has a photo's exact name, a mask whose name differs only in case or in the Unicode form of its accents is
-    used, unless it belongs to another photo. Without a folder of masks, each photo is its own mask. `clash` is the
-    error message for a photo whose name without extension is the same as that of an earlier photo, `name`. Raises
-    IGRError for a folder without images.
+    used, and otherwise masks/anna.jpg.png, unless it belongs to another photo. Without a folder of masks, each photo is
+    its own mask. `clash` is the error message for a photo whose name without extension is the same as that of an
+    earlier photo, `name`. Raises IGRError for a folder without images.
     """
     found = _sorted_in(photos)
     if not found.images and not found.unread:
@@ -123,7 +123,8 @@ def mask_finder(photos: Iterable[str], masks: FileNames, folder: str) -> Callabl
     """Return a function that maps a photo's name to the name of its mask; `folder` is the mask folder in errors.
 
     If no mask has the photo's exact name, one whose name differs only in case or in the Unicode form of its accents is
-    used, unless it belongs to another photo. The function raises IGRError if a photo does not have exactly one mask.
+    used, and otherwise one that also has the photo's extension, such as anna.jpg.png, unless it belongs to another
+    photo. The function raises IGRError if a photo does not have exactly one mask.
     """
     exact: dict[str, list[str]] = {}
     similar: dict[str, list[str]] = {}
@@ -137,8 +138,10 @@ def mask_finder(photos: Iterable[str], masks: FileNames, folder: str) -> Callabl
 
     def mask_of(photo: str) -> str:
         stem = Path(photo).stem
-        found = exact.get(stem) or similar.get(name_key(stem), [])
-        if not found and (other := unread.get(name_key(stem))):
+        found = exact.get(stem) or similar.get(name_key(stem))
+        if not found:  # Windows hides extensions, so that one may be added to another
+            found = (exact.get(photo) if photo not in taken else None) or similar.get(name_key(photo), [])
+        if not found and (other := unread.get(name_key(stem)) or unread.get(name_key(photo))):
             raise IGRError(f"The mask {other} has an unsupported file type: save it as {stem}.png.")
         if not found:
             raise IGRError(f"The photo has no mask: put {stem}.png into {folder}.")

@@ -144,6 +144,24 @@ def test_a_pipe_is_not_accepted_as_a_table(tmp_path: Path) -> None:
         read_categories(tmp_path / "category.csv")
 
 
+def test_a_mask_may_have_the_extension_of_its_photo_before_its_own(tmp_path: Path) -> None:
+    photos = touch(tmp_path / "photos", "anna.jpg", "bert.JPG", "carl.jpg", "carl.jpg.png", "dora.jpg", "e.jpg")
+    masks = touch(
+        tmp_path / "masks", "anna.jpg.png", "Bert.jpg.PNG", "carl.jpg.png", "dora.png", "dora.jpg.png", "e.jpg.psd"
+    )
+    found = pair_by_name(photos, masks, one_category("upper"))
+    assert {pair.photo.name: pair.mask.name for pair in found.pairs} == {
+        "anna.jpg": "anna.jpg.png",
+        "bert.JPG": "Bert.jpg.PNG",
+        "carl.jpg.png": "carl.jpg.png",
+        "dora.jpg": "dora.png",
+    }
+    assert found.failed == {
+        "carl.jpg": f"The photo has no mask: put carl.png into {masks}.",
+        "e.jpg": "The mask e.jpg.psd has an unsupported file type: save it as e.png.",
+    }
+
+
 def test_a_mask_of_an_unsupported_type_is_named(tmp_path: Path) -> None:
     photos = touch(tmp_path / "photos", "anna.jpg", "bert.jpg", "carl.jpg")
     masks = touch(tmp_path / "masks", "Anna.psd", "bert.png", "carl.txt")
