@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Set
 from typing import NamedTuple
 
+from .errors import IGRError
+
 _MARKUP = str.maketrans("<>", "‹›")
 _KEPT = ("\n", "\t")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -17,6 +19,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n"])"?(\r\n|\r|\n)', re.IGNORECASE)
 """First line of a table that specifies its separator for Excel."""
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+"""Extensions of workbooks, in lower case."""
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""First bytes of workbooks: a zip archive, or the container of .xls."""
 _UNDECODED = range(0xDC80, 0xDD00)
 """Code points with which Python represents the bytes of file names that are not valid UTF-8."""
 
@@ -75,6 +81,12 @@ class Delimited(NamedTuple):
     """Character between its cells."""
     skipped: int
     """Number of lines before the header."""
+
+
+def check_no_workbook(data: bytes, name: str) -> None:
+    """Raise IGRError naming a file that should be CSV, but is a workbook, whatever its extension."""
+    if data.startswith(_WORKBOOKS):
+        raise IGRError(f"{name} is an Excel or OpenDocument workbook, not a CSV file: save the table as CSV in UTF-8.")
 
 
 def decode_text(data: bytes) -> str:

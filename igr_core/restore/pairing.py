@@ -15,7 +15,7 @@ from ..errors import IGRError
 from ..folders import entries_of
 from ..photo.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, is_image_name, name_key
 from ..photo.inputs import check_category
-from ..text import decode_table, is_decoded
+from ..text import check_no_workbook, decode_table, is_decoded
 
 NOT_NAMED = ("thumbs.db", "desktop.ini")
 """Names, in lower case, of files that operating systems add to folders; they are never reported."""
@@ -208,7 +208,9 @@ def _read_table(path: Path) -> dict[str, str]:
     if not os.path.isfile(path):  # reading a pipe or a device would never end
         raise IGRError(f"{path} {'is not a file' if os.path.exists(path) else 'does not exist'}: specify a CSV file.")
     try:
-        read = decode_table(path.read_bytes(), {"name", "category"})
+        data = path.read_bytes()
+        check_no_workbook(data, str(path))
+        read = decode_table(data, {"name", "category"})
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and the disk.") from error
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from ..outputs import check_folder, place, same_place
 from ..photo.image_files import name_key
 from ..photo.images import check_image_name
 from ..photo.view import MOST_PHOTOS
+from ..text import WORKBOOKS
 from .pairing import (
     CategoryOf,
     Pair,
@@ -252,7 +253,7 @@ def _outputs(job: Job, candidates: bool = True, set_aside: bool = True) -> Itera
 
 def _categories(given: str) -> CategoryOf:
     """One category for all photos, or one per photo from a CSV file."""
-    if given.lower().endswith(".csv"):
+    if given.lower().endswith((".csv", *WORKBOOKS)):
         try:
             return read_categories(Path(given))
         except IGRError as error:

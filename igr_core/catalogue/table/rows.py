@@ -16,7 +16,7 @@ from ...errors import IGRError
 from ...photo.image_files import name_key
 from ...restore.pairing import CLASH, FileNames, first_photo, mask_finder, photo_order, sort_names
 from ...storage import Folder, is_url, read_location
-from ...text import decode_table
+from ...text import WORKBOOKS, check_no_workbook, decode_table
 
 if TYPE_CHECKING:
     import pyarrow
@@ -75,6 +75,8 @@ def read_table(source: str, masks: str | None = None) -> Table:
     photo of the garment in NAME.jpg. Raises IGRError if the source cannot be read, has no photo column, has several
     columns with the same name, or has no rows.
     """
+    if suffix(source) in WORKBOOKS and (is_url(source) or os.path.isfile(source)):
+        check_no_workbook(read_location(source), source)
     if suffix(source) not in _TABLES or (not is_url(source) and os.path.isdir(source)):
         return _photos_of_folder(source, masks)
     if masks is not None:
@@ -250,6 +252,7 @@ def _in_form_on_disk(folder: str, location: str) -> str:
 
 
 def _read_csv(source: str, data: bytes) -> tuple[list[str], Iterable[Mapping[str, Any]]]:
+    check_no_workbook(data, source)
     try:
         table = decode_table(data, {"photo"})
         reader = csv.DictReader(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from igr_core.errors import IGRError
+from igr_core.errors import IGRError, UsageError
 from igr_core.restore.pairing import Pair, list_images, one_category, pair_by_name, read_categories
+from igr_core.restore.planning import plan_jobs
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -135,6 +136,22 @@ def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path) -> None
     (tmp_path / "category.csv").write_bytes("name,category\ncafé,upper\n".encode("latin-1"))
     with pytest.raises(IGRError, match="category.csv is not a UTF-8 text file: save the table as CSV in UTF-8"):
         read_categories(tmp_path / "category.csv")
+
+
+def test_a_workbook_is_named_as_such_with_any_extension(tmp_path: Path) -> None:
+    for name, start in (
+        ("category.csv", b"PK\x03\x04"),
+        ("a.xlsx", b"PK\x03\x04"),
+        ("b.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    ):
+        (tmp_path / name).write_bytes(start + bytes(9))
+        with pytest.raises(
+            IGRError, match=f"{name} is an Excel or OpenDocument workbook, not a CSV file: save the tab"
+        ):
+            read_categories(tmp_path / name)
+    photos, masks = touch(tmp_path / "photos", "anna.jpg"), touch(tmp_path / "masks", "anna.png")
+    with pytest.raises(UsageError, match=r"a\.xlsx is an Excel or OpenDocument workbook"):
+        plan_jobs(photos, masks, str(tmp_path / "a.xlsx"), tmp_path / "out", "RGB")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

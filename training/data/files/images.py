@@ -17,6 +17,7 @@ from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size,
 from igr_core.photo.images import photo_of_image
 from igr_core.photo.inputs import MASK_THRESHOLD
 from igr_core.photo.mask_files import mask_of_image
+from igr_core.text import check_no_workbook
 
 from ..contract.parsing import LabelTable, Parsing, read_labels
 
@@ -191,7 +192,9 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _text(path: Path) -> str:
+    data = read_bytes(path)
+    check_no_workbook(data, str(path))
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise IGRError(f"{path} is not a UTF-8 text file: save the file in UTF-8.") from error

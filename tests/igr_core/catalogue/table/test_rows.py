@@ -227,6 +227,16 @@ def test_a_parquet_file_that_is_not_valid_is_refused(tmp_path: Path) -> None:
         read_table(write_csv(tmp_path, "photo\n", "table.parquet"))
 
 
+def test_a_workbook_is_named_as_such_with_any_extension(tmp_path: Path) -> None:
+    sentence = "is an Excel or OpenDocument workbook, not a CSV file: save the table as CSV in UTF-8"
+    for name in ("table.xlsx", "table.csv", "table.ODS"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(9))
+        with pytest.raises(IGRError, match=f"{name} {sentence}"):
+            read_table(str(tmp_path / name))
+    with pytest.raises(IGRError, match=r"gone\.xlsx does not exist"):
+        read_table(str(tmp_path / "gone.xlsx"))
+
+
 def test_a_source_that_is_neither_a_table_nor_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="does not exist: specify a table or a folder of photos"):
         read_table(str(tmp_path / "gone"))

@@ -149,3 +149,6 @@ def test_tables_keep_line_numbers_and_quoted_names(tmp_path: Path) -> None:
     path = tmp_path / "category.csv"
     path.write_bytes(b'name,category\r\n\r\n"a, b.jpg", upper\r\n')
     assert read_table(path) == [(1, ["name", "category"]), (3, ["a, b.jpg", "upper"])]
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(IGRError, match=r"category\.csv is an Excel or OpenDocument workbook"):
+        read_table(path)
