@@ -230,13 +230,17 @@ def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Repo
     note_ignored(plan.ignored)
     report = Report(failed=dict(plan.failed))
     jobs = without_existing(plan.jobs, report) if resume else list(plan.jobs)
+    notes = []
     if report.skipped and settings.min_evidence > 0:
-        echo_line(
-            "Note: existing images are not checked against --min-evidence; use --overwrite to restore and check them.",
-            err=True,
+        notes.append(
+            "existing images are not checked against --min-evidence; use --overwrite to restore and check them"
         )
     if settings.transparent and any(not has_alpha(path) for path in report.skipped):
-        echo_line("Note: existing images keep their background; use --overwrite to make it transparent.", err=True)
+        notes.append("existing images keep their background; use --overwrite to make it transparent")
+    if report.skipped and not jobs and not notes:
+        notes.append("all images exist already; use --overwrite to restore them again with these options")
+    for note in notes:
+        echo_line(f"Note: {note}.", err=True)
     return jobs, report
 
 

@@ -105,6 +105,17 @@ def test_a_finished_folder_loads_no_model(tmp_path: Path, stub: Path):
     assert result.exit_code == 0 and "0 restored, 1 already done" in result.stdout
 
 
+def test_a_run_with_nothing_left_says_how_to_restore_again(tmp_path: Path, bundle: Path) -> None:
+    write_pair(tmp_path, "anna.png")
+    folders = (tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
+    hint = "Note: all images exist already; use --overwrite to restore them again with these options."
+    assert hint not in restore(*folders).stderr
+    assert restore(*folders, "--seed", 5, category="lower").stderr.splitlines() == [hint]
+    write_pair(tmp_path, "bert.png")
+    assert hint not in restore(*folders).stderr
+    assert hint not in restore(*folders, "--transparent").stderr, "another note says it"
+
+
 def test_categories_from_a_file(tmp_path: Path, bundle: Path):
     for name in ("anna.jpg", "bert.png", "carl.png", "dora.png"):
         write_pair(tmp_path, name)
