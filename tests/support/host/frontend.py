@@ -97,11 +97,10 @@ def add_by_search(page: Page, name: str) -> None:
     page.evaluate("() => window.app.graph.clear()")
     page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     page.get_by_role("combobox").or_(page.get_by_role("dialog").get_by_role("textbox")).first.wait_for()
+    page.wait_for_timeout(500)  # until the box has the focus
     page.keyboard.type(name, delay=20)
     found = page.get_by_role("dialog").get_by_text(name, exact=True)
-    found.or_(
-        page.get_by_role("option").nth(0).filter(has_text=name)
-    ).first.wait_for()  # older frontends have no dialog
+    found.or_(page.get_by_role("option").filter(has_text=name)).first.wait_for()  # older frontends have no dialog
     page.wait_for_timeout(300)  # until the first result is highlighted
     page.keyboard.press("Enter")
     page.get_by_role("dialog").first.wait_for(state="hidden")
