@@ -47,7 +47,8 @@ class IGRLoad(io.ComfyNode):
                 io.Vae.Input(
                     "vae",
                     optional=True,
-                    tooltip="SD1.5 VAE, for a bundle without one. If connected, it replaces the bundle's own VAE.",
+                    tooltip="SD1.5 VAE, for a bundle without one. If connected, it replaces the bundle's own VAE, "
+                    "whose encoder it must have.",
                 ),
                 io.ClipVision.Input(
                     "clip_vision",

@@ -17,7 +17,7 @@ from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
 from ...igr_core.text import counted
 from ..host.blocks import transformer_blocks
-from ..host.garmfus_patch import TAKEN
+from ..host.encoding import TAKEN
 from ..host.networks import check_denoiser
 from ..host.sampling import read_attention
 from ..host.ui import preview

@@ -22,6 +22,11 @@ from .networks import inference_dtype
 
 SHOWN = "igr_shown"
 """Key of Flatten Garment's LATENT for Reference.shown."""
+TAKEN = (
+    "The latent no longer shows which of several garments it contains, because it was taken from a batch or passed "
+    "Latent Batch Seed Behavior: restore the whole batch, or encode only the photos of the garments that you want."
+)
+"""Error message for part of a batch, because repeating a batch makes ComfyUI's image indices meaningless."""
 
 
 @dataclass(frozen=True)

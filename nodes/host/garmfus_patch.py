@@ -25,7 +25,7 @@ from ...igr_core.text import counted
 from . import marks
 from .blocks import self_attention_layer, transformer_blocks
 from .compiling import uncompiled
-from .encoding import Reference
+from .encoding import TAKEN, Reference
 
 _KEY = "igr"
 NOTES = "igr_notes"
@@ -82,13 +82,6 @@ def apply_reference(
     for moment, callback in callbacks.items():
         patched.add_callback_with_key(moment, _KEY, callback)
     return patched
-
-
-TAKEN = (
-    "The latent was taken from a batch of several garments and no longer shows which ones: restore the whole batch, or "
-    "encode only the photos of the garments that you want."
-)
-"""Error message for part of a batch, because repeating a batch makes ComfyUI's image indices meaningless."""
 
 
 def with_images(options: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:

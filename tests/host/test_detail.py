@@ -225,12 +225,12 @@ def test_part_of_a_batch_of_several_garments_is_refused(server: Server) -> None:
     assert len(four) == 4
     for source, start, length in ((["again", 0], 1, 2), (["apply", 3], 1, 1)):
         cut = {**repeated, "cut": node("LatentFromBatch", samples=source, batch_index=start, length=length)}
-        with pytest.raises(PromptFailed, match="taken from a batch of several garments"):
+        with pytest.raises(PromptFailed, match="no longer shows which of several garments"):
             server.run(with_inputs(cut, "sample", latent=["cut", 0]))
     sampled = with_inputs(repeated, "sample", latent=["again", 0])
     after = with_evidence({**sampled, "cut": node("LatentFromBatch", samples=["sample", 0], batch_index=1, length=2)})
     after = with_inputs(with_inputs(after, "decode", samples=["cut", 0]), "evidence", latent=["cut", 0])
-    with pytest.raises(PromptFailed, match="IGRGarmentEvidence.*taken from a batch of several garments"):
+    with pytest.raises(PromptFailed, match="IGRGarmentEvidence.*no longer shows which of several garments"):
         server.run(after)
 
 
