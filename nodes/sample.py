@@ -26,6 +26,9 @@ MAX_SEED = 2**63 - 1
 CUSTOM = "custom"
 """Option of the preset input that uses the values of the node's other inputs."""
 
+_RATIO = 0.02
+"""Largest relative difference in aspect ratio between latent and reference, as left by rounding to whole cells."""
+
 
 class IGRSample(io.ComfyNode):
     """Restore garments from noise."""
@@ -165,7 +168,7 @@ class IGRSample(io.ComfyNode):
             )
         if has_reference(model):
             check_positive(positive)
-            _check_shown(latent, reference_of(model))
+            _check_latent(latent, reference_of(model))
         seed, steps = whole("seed", seed, 0, 2**64 - 1), whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
         if denoise < 1 and not bool(latent["samples"].any()):
@@ -191,8 +194,15 @@ class IGRSample(io.ComfyNode):
         return io.NodeOutput({**rest, "samples": samples})
 
 
-def _check_shown(latent: dict[str, Any], reference: Reference) -> None:
-    """Raise IGRError for a latent from Flatten Garment that shows other photos than the reference."""
+def _check_latent(latent: dict[str, Any], reference: Reference) -> None:
+    """Raise IGRError for a latent of another aspect ratio than the reference, or of other photos' flat garments."""
+    (height, width), (tall, wide) = latent["samples"].shape[-2:], reference.latent_shape[-2:]
+    if abs(height * wide - width * tall) > _RATIO * height * wide:
+        f = reference.config.vae.downscale
+        raise IGRError(
+            f"The latent is {width * f}x{height * f}, but the photo was encoded at {wide * f}x{tall * f}: connect IGR "
+            "Apply's latent, or one of the same aspect ratio."
+        )
     if latent.get(SHOWN, reference.shown) != reference.shown:
         raise IGRError(
             "The latent comes from a Flatten Garment for other photos than the model's reference: connect the same "

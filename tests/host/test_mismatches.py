@@ -67,6 +67,15 @@ def test_the_flat_latent_of_another_photo_is_refused(server: Server) -> None:
         server.run(with_inputs(graph, "sample", latent=["other flat", 1]))
 
 
+def test_a_latent_of_another_aspect_ratio_is_refused(server: Server) -> None:
+    graph = restore(steps=1)
+    graph["square"] = node("EmptyLatentImage", width=256, height=256, batch_size=1)
+    with pytest.raises(PromptFailed, match=r"The latent is 256x256, but the photo was encoded at .*same aspect ratio"):
+        server.run(with_inputs(graph, "sample", latent=["square", 0]))
+    graph["large"] = node("LatentUpscaleBy", samples=["apply", 3], upscale_method="nearest-exact", scale_by=1.5)
+    server.run(with_inputs(graph, "sample", latent=["large", 0]))
+
+
 def test_the_image_of_another_garment_is_reported_by_complete_garment(server: Server) -> None:
     graph = with_other_photo(with_flat_start(restore(SMALL, "full", steps=1), SIZE))
     assert notes(server, graph, "complete") == []
