@@ -11,6 +11,7 @@ import typer
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE, INCLUDED_FLATTENER
+from igr_core.outputs import same_place
 from igr_core.sampling.presets import Preset, chosen
 from igr_core.text import counted
 
@@ -74,6 +75,10 @@ def score(
         choose_device(device),
         echo,
     )
+    if same_place(generated, reference):
+        raise IGRError(
+            f"--generated and --reference are both {reference}: use the folder of the ground truth as --reference."
+        )
     if json is not None and json.suffix != ".json":
         raise IGRError(f"{json} is not a JSON file name: use the extension .json.")
     if json is not None:

@@ -312,6 +312,13 @@ def test_mistakes_are_reported_in_one_sentence(arguments: tuple[str, str], sente
     assert [line for line in output.splitlines() if line.startswith("Error: ")] == output.splitlines()
 
 
+def test_a_folder_is_not_scored_against_itself(place: Path) -> None:
+    (place / "link").symlink_to(place / "truth")
+    for name in ("truth", "link", "mine/../truth"):
+        code, output = score(place, "--generated", str(place / name), "--reference", str(place / "truth"))
+        assert code == 1 and f"--generated and --reference are both {place / 'truth'}: use the folder of the" in output
+
+
 def test_a_device_that_does_not_exist_is_a_wrong_option(place: Path) -> None:
     code, output = score(place, "--device", "nonsense")
     assert code == 2 and "nonsense cannot be used" in output
