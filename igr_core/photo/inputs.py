@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import torch
 from torch import Tensor
 
 from ..errors import IGRError
@@ -108,8 +109,13 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
             "whose height and width are not zero."
         )
     if not image.is_floating_point():
-        raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
+        divided = " and divide by 255" if _exceeds_one(image) else ""
+        raise IGRError(f"The {name} has {image.dtype} values: convert them to float{divided}.")
     check_range(name, image)
+
+
+def _exceeds_one(image: Tensor) -> bool:
+    return image.dtype != torch.bool and (image.is_complex() or int(image.max()) > 1)
 
 
 def check_range(name: str, image: Tensor, slack: float = _RANGE_SLACK) -> None:
