@@ -143,8 +143,8 @@ def _correspondence(logits: Tensor, mass: Tensor, masks: Tensor, shape: tuple[in
     both = logits.softmax(-1).view(cells, photos, height, width)
     share = both.sum((2, 3))  # (cells, n)
     each = logits.view(cells, photos, cells).softmax(-1)  # (cells, n, cells)
-    y = (torch.arange(height, device=logits.device) + 0.5).view(-1, 1).expand(shape).flatten()
-    x = (torch.arange(width, device=logits.device) + 0.5).expand(shape).flatten()
+    y = (torch.arange(height, device=logits.device, dtype=torch.float32) + 0.5).view(-1, 1).expand(shape).flatten()
+    x = (torch.arange(width, device=logits.device, dtype=torch.float32) + 0.5).expand(shape).flatten()
     peak = each.argmax(-1, keepdim=True)
     reach = _WINDOW // 2
     near = ((x - x[peak]).abs() <= reach) & ((y - y[peak]).abs() <= reach)  # (cells, n, cells)

@@ -64,7 +64,9 @@ def warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[Te
 def trusted(stretch: Tensor, photo: SourcePhoto, size: tuple[int, int]) -> Tensor:
     """Mask (1, H, W), 0 where the map folds or magnifies too much and 1 elsewhere, smooth between cells."""
     wide, tall = photo.placement.canvas_size
-    pixels = (photo.placement.to_source(torch.tensor([[0.0, 0.0], [wide, tall]]))).diff(dim=0)[0].prod()
+    pixels = (
+        (photo.placement.to_source(torch.tensor([[0.0, 0.0], [wide, tall]], dtype=torch.float32))).diff(dim=0)[0].prod()
+    )
     magnified = size[0] * size[1] / (float(pixels) * stretch.clamp_min(1e-6))
     fine = (stretch > 0) & (magnified <= _MOST_STRETCH**2)
     kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # excludes folds and their neighbours

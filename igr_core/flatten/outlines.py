@@ -110,7 +110,7 @@ def _bent(cloth: Tensor, opacity: Tensor) -> Tensor:
     weight = opacity.clamp(-_SURE, _SURE) / opacity.numel() * 10
     with torch.inference_mode(False), torch.enable_grad():
         cloth, weight = cloth.clone(), weight.clone()
-        field = torch.zeros(1, 2, *_BEND_GRID, requires_grad=True)
+        field = torch.zeros(1, 2, *_BEND_GRID, dtype=torch.float32, requires_grad=True)
         optimiser = torch.optim.Adam([field], lr=_BEND_RATE)
         for _ in range(_BEND_STEPS):
             optimiser.zero_grad()

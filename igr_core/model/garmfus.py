@@ -277,8 +277,12 @@ def sincos_position(
     an image, `place` is the top, left, bottom and right of the part, relative to the whole image's longer side.
     """
     pairs = channels // 4
-    frequencies = 2 * math.pi * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device)
-    y, x = (torch.arange(side, device=device) + 0.5 for side in (height, width))
+    frequencies = (
+        2
+        * math.pi
+        * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device, dtype=torch.float32)
+    )
+    y, x = (torch.arange(side, device=device, dtype=torch.float32) + 0.5 for side in (height, width))
     if place is None:
         y, x = y / max(height, width), x / max(height, width)
     else:

@@ -139,7 +139,7 @@ def _with_line(image: Tensor, line: Tensor, colour: tuple[float, float, float], 
 
 def _hatched(like: Tensor) -> Tensor:
     """Diagonal stripes (1, 1, H, W)."""
-    return torch.where(_diagonal(like) // STRIPE % 2 == 0, *HATCH)
+    return torch.where(_diagonal(like) // STRIPE % 2 == 0, *HATCH).to(like)
 
 
 def _diagonal(like: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from ..sampling.loop import Conditions, Progress, StartImages, categories_of_photos, sample_latents
 from ..sampling.presets import PAPER, Sampling
-from ..sampling.schedule import Seeds, ddim_timesteps, draw_noise
+from ..sampling.schedule import Seeds, as_integers, ddim_timesteps, draw_noise
 from .background_removal import garment_alpha
 from .reading import read_attention
 
@@ -243,6 +243,7 @@ class GarmentRestorer:
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
             raise IGRError(f"photos must list every number below {shown} exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
+        seed = as_integers(seed)
         if not isinstance(seed, int) and len(seed) != count:
             raise IGRError(
                 f"The number of seeds ({len(seed)}) differs from that of garments ({count}): use one per garment."

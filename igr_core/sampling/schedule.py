@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -85,14 +86,24 @@ def draw_noise(shape: Sequence[int], seed: Seeds) -> Tensor:
 
     Seeds are taken modulo 2^64, so that the largest is followed by 0.
     """
-    seeds = range(seed, seed + shape[0]) if isinstance(seed, int) else seed
-    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(one % 2**64)) for one in seeds]
+    seeds = as_integers(seed)
+    generators = (
+        torch.Generator().manual_seed(one % 2**64)
+        for one in (range(seeds, seeds + shape[0]) if isinstance(seeds, int) else seeds)
+    )
+    rows = [torch.randn(tuple(shape[1:]), generator=one, dtype=torch.float32) for one in generators]
     return torch.stack(rows)
+
+
+def as_integers(seed: Seeds) -> int | list[int]:
+    """The seeds as Python's integers, because those of NumPy cannot be larger than 64 bits."""
+    return int(seed) if isinstance(seed, (int, Integral)) else [int(one) for one in seed]
 
 
 def shifted(seed: Seeds, by: int) -> Seeds:
     """The seeds, each shifted by a number."""
-    return seed + by if isinstance(seed, int) else [one + by for one in seed]
+    seeds = as_integers(seed)
+    return seeds + by if isinstance(seeds, int) else [one + by for one in seeds]
 
 
 def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:

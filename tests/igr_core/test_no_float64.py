@@ -11,7 +11,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from igr_core.detail.warping import source_photos
+from igr_core.flatten.flat import flat_garments, lay_out
+from igr_core.flatten.model_file import load_flattener
+from igr_core.included import INCLUDED_FLATTENER
 from igr_core.model.config import NoiseConfig
+from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.mask_warnings import mask_warnings
 from igr_core.photo.view import ViewConfig, make_view, place
 from igr_core.restore.background_removal import garment_alpha, to_rgba
@@ -26,6 +31,7 @@ from tests.support.models.tiny_parser import save_parser
 from tests.support.models.tiny_sam2 import save_sam2
 
 SIZE = (80, 60)
+EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"
 
 
 class DeviceWithoutFloat64(TorchDispatchMode):
@@ -65,6 +71,39 @@ def test_restoring(bundle: Path, guidance: float) -> None:
         view = make_view(photo, mask, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
         garment = restorer.restore(view, "upper", Sampling(3, guidance), reference_strength=0.5)
         to_rgba(garment, garment_alpha(garment))
+
+
+def test_the_default_data_type_of_torch_changes_nothing(bundle: Path) -> None:
+    """Another program may have set it to float64 before it calls this library."""
+
+    given = photo_and_mask()
+
+    def images() -> list[Tensor]:
+        restorer = GarmentRestorer.from_bundle(bundle)
+        view = make_view(*given, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
+        restored, (evidence,) = restorer.restore_with_evidence(view, "upper", Sampling(2, 1.5), seed=3)
+        flattener = load_flattener(INCLUDED_FLATTENER)
+        photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
+        view = make_view(photo, mask, (192, 256), ViewConfig(), 32)
+        (flat,) = flat_garments(flattener, source_photos(view), ["upper"], [(0,)])
+        laid_out = lay_out(flat.maps, flat.photos, (192, 256))
+        return [
+            restored,
+            evidence.visible,
+            to_rgba(restored, garment_alpha(restored)),
+            laid_out.image,
+            laid_out.opacity,
+        ]
+
+    usual = images()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = images()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(usual, found, strict=True):
+        assert other.dtype == torch.float32
+        assert torch.equal(one, other)
 
 
 def test_masks_by_click_and_by_category(tmp_path: Path) -> None:

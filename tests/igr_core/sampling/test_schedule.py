@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -9,7 +10,7 @@ from diffusers import DDIMScheduler
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
-from igr_core.sampling.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise, guide
+from igr_core.sampling.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise, guide, shifted
 
 SD15 = NoiseConfig()
 SMALL = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")
@@ -105,6 +106,13 @@ def test_noise_of_a_batch_is_that_of_single_runs() -> None:
     batch = draw_noise((3, 4, 8, 6), 10)
     assert all(torch.equal(batch[i], draw_noise((1, 4, 8, 6), 10 + i)[0]) for i in range(3))
     assert not torch.equal(batch[0], batch[1])
+
+
+def test_seeds_may_be_integers_of_numpy() -> None:
+    same = draw_noise((2, 4, 8, 6), 3)
+    assert torch.equal(draw_noise((2, 4, 8, 6), np.int64(3)), same)  # type: ignore[arg-type]
+    assert torch.equal(draw_noise((2, 4, 8, 6), np.array([3, 4])), same)  # type: ignore[arg-type]
+    assert shifted(np.uint64(2**64 - 1), 1) == 2**64  # type: ignore[arg-type]
 
 
 def test_zero_terminal_snr_requires_v_prediction_and_trailing() -> None:
