@@ -105,10 +105,10 @@ def broken_library(error: BaseException) -> IGRError | None:
     *_, cause = causes = list(_causes(error))
     frames = [frame for one in causes for frame in _importing(one)]
     modules = [_package(frame) for frame in frames if frame.f_code.co_name == "<module>"]
-    missing = (getattr(cause, "name", None) or "").partition(".")[0]
+    missing = ((isinstance(cause, ImportError) and cause.name) or "").partition(".")[0]
     if isinstance(cause, ModuleNotFoundError) and missing not in ("", *_OWN):
         needed = f", which {modules[-1]} needs," if modules and modules[-1] != missing else ""
-        return IGRError(f"{missing}{needed} is not installed: install it, with `make setup` or pip.")
+        return IGRError(f"{missing}{needed} is not installed: install the package that provides it.")
     library = modules[-1] if modules else missing
     if library in ("", *_OWN) or not (isinstance(cause, ImportError) or (modules and _is_of_files(cause))):
         return None

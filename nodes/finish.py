@@ -24,9 +24,12 @@ from .sockets import ViewSocket
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 _HOLE = 0.01
 """Fraction of the pixels inside an opaque border from which they are taken for an inverted garment."""
-_TINTED, _LEFT_OUT = 0.12, 0.1
+_TINTED, _LEFT_OUT = 0.12, 0.05
 """Difference from white from which a pixel shows a garment, and the fraction of these pixels outside the mask from
 which it is taken for the mask of another image."""
+_EDGE, _LEAST_LOST = 0.01, 0.005
+"""Width of a garment's edge as a fraction of the image's height, and the fraction of an image that a mask must leave
+out to be reported."""
 _COLOURED = 0.5
 """Fraction of an image's border that differs from white from which its background is not white."""
 _CUT = 0.002
@@ -61,8 +64,8 @@ class IGRGarmentFinish(io.ComfyNode):
                     "aspect",
                     options=[*ASPECTS, PHOTO_ASPECT],
                     default="3:4",
-                    tooltip='Aspect ratio of the canvas, width to height. "the photo\'s own" only undoes the fitting '
-                    "done by Garment Mask/Crop and needs the view.",
+                    tooltip='Aspect ratio of the canvas, width to height. "the photo\'s own" undoes the fitting '
+                    "done by Garment Mask/Crop, without cutting the garment off, and needs the view.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -136,7 +139,9 @@ class IGRGarmentFinish(io.ComfyNode):
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
         opacity = None if mask is None else _opacity(mask, photos)
-        warnings: tuple[str, ...] = () if opacity is None else _mask_warnings(opacity, photos)
+        warnings: tuple[str, ...] = (
+            () if opacity is None else _mask_warnings(opacity, photos, len(as_rows(mask, "mask")))
+        )
         if background != WHITE and opacity is None:
             warnings = cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask)
         if aspect == PHOTO_ASPECT:
@@ -205,8 +210,10 @@ def _inside(image: Tensor, view: GarmentView, opacity: Tensor | None) -> tuple[T
     for number, placement in enumerate(view.placements):
         one, alpha = image[number : number + 1], alphas[number : number + 1]
         left, top, right, bottom = photo_rect(one, placement)
+        border = torch.cat([alpha[..., 0, :], alpha[..., -1, :], alpha[..., 0], alpha[..., -1]], -1)
         kept = float(alpha[..., top:bottom, left:right].sum())
-        if float(alpha.sum()) - kept > _CUT * float(alpha.sum()):
+        on_white = float((border >= MASK_THRESHOLD).float().mean()) < _COLOURED
+        if on_white and float(alpha.sum()) - kept > _CUT * float(alpha.sum()):
             one, alpha = (_shrunk(x, (left, top, right, bottom), fill) for x, fill in ((one, 1.0), (alpha, 0.0)))
         images.append(one)
         covers.append(alpha)
@@ -225,23 +232,27 @@ def _shrunk(image: Tensor, rect: Sequence[int], fill: float) -> Tensor:
     return result
 
 
-def _mask_warnings(opacity: Tensor, images: Tensor) -> tuple[str, ...]:
-    """A sentence for each mask (B, 1, H, W) that leaves out much of what its image (B, 3, H, W) on white shows.
+def _mask_warnings(opacity: Tensor, images: Tensor, masks: int) -> tuple[str, ...]:
+    """A sentence for each opacity (B, 1, H, W) that leaves out much of what its image (B, 3, H, W) on white shows.
 
-    Images on another background, such as photos, are not checked.
+    Images on another background are not checked. `masks` is the number of masks that the node was given.
     """
     sentences = []
-    for number, (one, image) in enumerate(zip(opacity, images, strict=True), 1):
+    reach = max(1, round(_EDGE * images.shape[-2]))
+    near = F.max_pool2d(opacity, 2 * reach + 1, stride=1, padding=reach)  # edges are half transparent
+    for number, (one, image) in enumerate(zip(near, images, strict=True), 1):
         shown = (1 - image).amax(0) > _TINTED
         border = torch.cat([shown[0], shown[-1], shown[:, 0], shown[:, -1]])
         if float(border.float().mean()) > _COLOURED:
             continue
-        share = float((shown & (one[0] < MASK_THRESHOLD)).sum()) / max(1.0, float(shown.sum()))
-        if share > _LEFT_OUT:
-            label = f"Mask {number}" if len(images) > 1 else "The mask"
+        lost = float((shown & (one[0] < MASK_THRESHOLD)).sum())
+        share = lost / max(1.0, float(shown.sum()))
+        if share > _LEFT_OUT and lost > _LEAST_LOST * shown.numel():
+            label = f"Mask {number}" if masks > 1 else "The mask"
+            which = f"image {number}" if len(images) > 1 else "the image"
             sentences.append(
-                f"{label} leaves out {share:.0%} of the garment in the image: connect the mask of the node that the "
-                "image comes from, or none."
+                f"{label} leaves out {share:.0%} of what {which} shows: if this is all garment, connect the mask of "
+                "the node that the image comes from, or none."
             )
     return tuple(sentences)
 

@@ -27,7 +27,7 @@ CUSTOM = "custom"
 """Option of the preset input that uses the values of the node's other inputs."""
 
 _RATIO = 0.02
-"""Largest relative difference in aspect ratio between latent and reference, as left by rounding to whole cells."""
+"""Largest relative difference in aspect ratio between latent and reference; a whole cell is always allowed."""
 
 
 class IGRSample(io.ComfyNode):
@@ -168,9 +168,10 @@ class IGRSample(io.ComfyNode):
             )
         if has_reference(model):
             check_positive(positive)
-            _check_latent(latent, reference_of(model))
         seed, steps = whole("seed", seed, 0, 2**64 - 1), whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
+        if has_reference(model):
+            _check_latent(latent, reference_of(model))
         if denoise < 1 and not bool(latent["samples"].any()):
             raise IGRError(
                 f"The latent is empty, so it cannot be denoised by {denoise:g}: connect Flatten Garment's latent, or "
@@ -190,20 +191,21 @@ class IGRSample(io.ComfyNode):
             settings=settings,
         )
         check_finite(samples, "restored latent")
-        rest = {name: value for name, value in latent.items() if not name.startswith("downscale_ratio")}
+        rest = {name: value for name, value in latent.items() if not name.startswith(("downscale_ratio", SHOWN))}
         return io.NodeOutput({**rest, "samples": samples})
 
 
 def _check_latent(latent: dict[str, Any], reference: Reference) -> None:
     """Raise IGRError for a latent of another aspect ratio than the reference, or of other photos' flat garments."""
     (height, width), (tall, wide) = latent["samples"].shape[-2:], reference.latent_shape[-2:]
-    if abs(height * wide - width * tall) > _RATIO * height * wide:
+    if abs(height * wide - width * tall) > max(_RATIO * height * wide, tall, wide):
         f = reference.config.vae.downscale
         raise IGRError(
             f"The latent is {width * f}x{height * f}, but the photo was encoded at {wide * f}x{tall * f}: connect IGR "
             "Apply's latent, or one of the same aspect ratio."
         )
-    if latent.get(SHOWN, reference.shown) != reference.shown:
+    given = latent.get(SHOWN, ())
+    if given and (height, width) == (tall, wide) and not set(given) & set(reference.shown):
         raise IGRError(
             "The latent comes from a Flatten Garment for other photos than the model's reference: connect the same "
             "GarmNet Encode to Flatten Garment and IGR Apply."

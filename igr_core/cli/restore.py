@@ -237,7 +237,7 @@ def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Repo
         )
     if settings.transparent and any(not has_alpha(path) for path in report.skipped):
         notes.append("existing images keep their background; use --overwrite to make it transparent")
-    if report.skipped and not jobs and not notes:
+    if report.skipped and not (jobs or notes or report.failed):
         notes.append("all images exist already; use --overwrite to restore them again with these options")
     for note in notes:
         echo_line(f"Note: {note}.", err=True)

@@ -109,13 +109,16 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
             "whose height and width are not zero."
         )
     if not image.is_floating_point():
-        divided = " and divide by 255" if _exceeds_one(image) else ""
-        raise IGRError(f"The {name} has {image.dtype} values: convert them to float{divided}.")
+        raise IGRError(f"The {name} has {image.dtype} values: convert them to float{_divisor(image)}.")
     check_range(name, image)
 
 
-def _exceeds_one(image: Tensor) -> bool:
-    return image.dtype != torch.bool and (image.is_complex() or int(image.max()) > 1)
+def _divisor(image: Tensor) -> str:
+    """What to divide an image of integers by; empty if its values are 0 and 1."""
+    if image.dtype == torch.bool or image.is_complex():
+        return ""
+    largest = int(image.to(torch.int64).max())
+    return "" if largest <= 1 else f" and divide by {255 if largest <= 255 else 65535}"
 
 
 def check_range(name: str, image: Tensor, slack: float = _RANGE_SLACK) -> None:

@@ -75,7 +75,8 @@ class GarmentView:
     muted: bool = False
     """Whether warnings are off, because the user chose to use the whole photo."""
     each: int = 1
-    """Number of photos per garment: the first photos of all garments come first, then the second ones, and so on."""
+    """Number of photos per garment in a view from Combine References: the first photos of all garments come first, then
+    the second ones, and so on."""
 
     @property
     def keys(self) -> tuple[str, ...]:

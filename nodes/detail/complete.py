@@ -19,7 +19,8 @@ _UNLIKE = 0.18
 """Largest difference from the photo's pixels of an image that was restored from them. Of 16 held-out garments, it is at
 most 0.12 for their own image, and above 0.2 for 9 of 10 images of another garment."""
 _REMEDY = (
-    "connect the VAE Decode of the latent that was restored from this Flatten Garment, without another node between."
+    "connect the VAE Decode of the latent that was restored from this Flatten Garment, without another node between; "
+    "if it was restored from noise, this may be right."
 )
 
 
@@ -50,6 +51,7 @@ class IGRCompleteGarment(io.ComfyNode):
                 io.Mask.Output(display_name="hidden", tooltip="The parts that come from the restored garment."),
                 io.Mask.Output(display_name="mask", tooltip="The garment's opacity. Connect to Garment Finish."),
             ],
+            has_intermediate_output=True,
         )
 
     @classmethod
@@ -66,7 +68,7 @@ class IGRCompleteGarment(io.ComfyNode):
         show, done = progress(len(images)), {}
         warnings: dict[int, str] = {}
         for first, garment in enumerate(flat):
-            small = garment.laid_out((images.shape[-1], images.shape[-2]))
+            small = garment.laid_out((garment.maps[0].opacity.shape[-1], garment.maps[0].opacity.shape[-2]))
             laid = garment.laid_out(size)
             for number in range(first, len(images), len(flat)):
                 done[number] = complete(laid, images[number]), laid.hidden, laid.opacity

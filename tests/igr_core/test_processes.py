@@ -151,7 +151,7 @@ def test_variables_of_every_environment_are_not_blamed_unless_they_are_named(tmp
         ),
         (
             'ModuleNotFoundError("No module named x", name="x.y")',
-            r"x, which library_\w+ needs, is not installed: install it, with `make setup` or pip\.",
+            r"x, which library_\w+ needs, is not installed: install the package that provides it\.",
         ),
     ],
     ids=["too little memory", "no memory", "a missing file", "a missing package"],

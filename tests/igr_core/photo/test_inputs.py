@@ -40,6 +40,7 @@ def changed(image: torch.Tensor, value: float) -> torch.Tensor:
         (GOOD_PERSON * 255, GOOD_MASK, ["photo has values", "divide them by 255"]),
         (GOOD_PERSON * 2 - 1, GOOD_MASK, ["photo has values", "(x + 1) / 2"]),
         ((GOOD_PERSON * 255).to(torch.uint8), GOOD_MASK, ["photo has torch.uint8", "to float and divide by 255"]),
+        ((GOOD_PERSON * 65535).to(torch.uint16), GOOD_MASK, ["photo has torch.uint16", "divide by 65535"]),
         (GOOD_PERSON, (GOOD_MASK * 255).int(), ["mask has torch.int32", "to float and divide by 255"]),
         (GOOD_PERSON, GOOD_MASK.int(), ["mask has torch.int32", "convert them to float."]),
         (GOOD_PERSON, GOOD_MASK.bool(), ["mask has torch.bool values", "convert them to float."]),
