@@ -78,7 +78,7 @@ def _categories(path: Path) -> dict[str, tuple[str, str]]:
             continue
         name = Path(row[0]).name
         stem = Path(name).stem if Path(name).suffix.casefold() in IMAGE_SUFFIXES else name
-        if stem in found:
+        if stem in found and not wrong:
             raise IGRError(f"{path}, line {number} lists {row[0]} a second time: remove one of the lines.")
         found[stem] = (name, row[1])
     if wrong:
