@@ -170,6 +170,7 @@ class IGRSample(io.ComfyNode):
             check_positive(positive)
         seed, steps = whole("seed", seed, 0, 2**64 - 1), whole("steps", steps, 1, 500)
         sampling.check_latent(model, latent["samples"])
+        noise = draw_batch_noise(latent, seed)
         if has_reference(model):
             _check_latent(latent, reference_of(model))
         if denoise < 1 and not bool(latent["samples"].any()):
@@ -183,7 +184,7 @@ class IGRSample(io.ComfyNode):
             settings = sampling.HostSampling(**_widgets(preset), denoise=denoise)
         samples = sampling.sample(
             model,
-            draw_batch_noise(latent, seed),
+            noise,
             positive,
             negative,
             latent,

@@ -25,7 +25,9 @@ UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for na
 
 def own_mask(base: Path, photo: torch.Tensor, category: str, refined: bool = False) -> tuple[torch.Tensor, str]:
     """Results of parser and segmenter without the host."""
-    mask, (found,) = HumanParser.from_folder(base / "models" / "human_parsing" / TINY_PARSER).garments(photo, category)
+    mask, (found,), _ = HumanParser.from_folder(base / "models" / "human_parsing" / TINY_PARSER).garments(
+        photo, category
+    )
     if refined:
         segmenter = Segmenter.from_folder(base / "models" / "sam2" / TINY_SAM)
         embedding = segmenter.embed(photo)
