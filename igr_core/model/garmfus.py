@@ -276,20 +276,16 @@ def sincos_position(
     channels encode y and half x, with frequencies from half a cycle to eight cycles along the longer side. For part of
     an image, `place` is the top, left, bottom and right of the part, relative to the whole image's longer side.
     """
-    pairs = channels // 4
-    frequencies = (
-        2
-        * math.pi
-        * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device, dtype=torch.float32)
-    )
-    y, x = (torch.arange(side, device=device, dtype=torch.float32) + 0.5 for side in (height, width))
+    own = {"device": device, "dtype": torch.float32}
+    frequencies = 2 * math.pi * torch.logspace(math.log2(0.5), math.log2(8.0), channels // 4, base=2.0, **own)
+    y, x = (torch.arange(side, **own) + 0.5 for side in (height, width))
     if place is None:
         y, x = y / max(height, width), x / max(height, width)
     else:
         top, left, bottom, right = place
         y, x = top + y * (bottom - top) / height, left + x * (right - left) / width
     y, x = torch.meshgrid(y, x, indexing="ij")
-    angles = [axis.reshape(-1, 1) * frequencies for axis in (y, x)]  # (N, pairs) each
+    angles = [axis.reshape(-1, 1) * frequencies for axis in (y, x)]  # (N, C / 4) each
     code = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
     code = F.pad(code, (0, channels - code.shape[1]))
     return (amplitude * code).to(dtype)[None]
