@@ -64,7 +64,7 @@ def test_text_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
         locale.setlocale(locale.LC_CTYPE, before)
     assert page.read_bytes().decode() == "5° <!-- evidence:a -->\nSSIM ↑\n<!-- /evidence:a -->"
     config.write_bytes(b"# 5\xb0\n")
-    with pytest.raises(IGRError, match="not valid YAML"):
+    with pytest.raises(IGRError, match="save it as UTF-8"):
         load_config(Settings, config)
 
 
