@@ -13,7 +13,7 @@ from torch import Tensor
 from ..igr_core.errors import IGRError
 from ..igr_core.photo.inputs import MASK_THRESHOLD
 from ..igr_core.photo.view import GarmentView, photo_rect, unfit
-from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
+from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, opaque_border, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
 from ..igr_core.text import counted
 from .host.ui import note_entries
@@ -210,10 +210,8 @@ def _inside(image: Tensor, view: GarmentView, opacity: Tensor | None) -> tuple[T
     for number, placement in enumerate(view.placements):
         one, alpha = image[number : number + 1], alphas[number : number + 1]
         left, top, right, bottom = photo_rect(one, placement)
-        border = torch.cat([alpha[..., 0, :], alpha[..., -1, :], alpha[..., 0], alpha[..., -1]], -1)
         kept = float(alpha[..., top:bottom, left:right].sum())
-        on_white = float((border >= MASK_THRESHOLD).float().mean()) < _COLOURED
-        if on_white and float(alpha.sum()) - kept > _CUT * float(alpha.sum()):
+        if opaque_border(alpha[0, 0]) < _COLOURED and float(alpha.sum()) - kept > _CUT * float(alpha.sum()):
             one, alpha = (_shrunk(x, (left, top, right, bottom), fill) for x, fill in ((one, 1.0), (alpha, 0.0)))
         images.append(one)
         covers.append(alpha)

@@ -63,7 +63,7 @@ def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) ->
     sentences = []
     for number, (one, opacity) in enumerate(zip(image, alpha, strict=True)):
         name = f"garment {number + 1}" if len(image) > 1 else "garment"
-        opaque, faded = _opaque_border(opacity[0]), _faded(one, opacity[0])
+        opaque, faded = opaque_border(opacity[0]), _faded(one, opacity[0])
         seen = None if mask is None else mask[min(number, len(mask) - 1)]
         if not bool((opacity >= MASK_THRESHOLD).any()):
             sentences.append(
@@ -91,7 +91,7 @@ def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) ->
     return tuple(sentences)
 
 
-def _opaque_border(alpha: Tensor) -> float:
+def opaque_border(alpha: Tensor) -> float:
     """Fraction of the outermost pixels (H, W) that is opaque."""
     inside = alpha >= MASK_THRESHOLD
     return float(torch.cat([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).float().mean())

@@ -29,8 +29,7 @@ POINTS = 3
 UNSURE = 0.65
 """Mean certainty of a parser in a mask below which the mask is reported as doubtful.
 
-The included parser is less certain in none of 169 good masks (IoU from 0.7) of held-out photos, and in those that it
-finds in blank photos.
+The included parser is surer of the garments in the photos of `make demo`, and less sure in blank photos.
 """
 GRID_SIDE = 256
 """Widths, holes and islands are measured on a grid of at least this many cells along the longer side, for speed."""
